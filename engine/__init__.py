@@ -1,0 +1,1 @@
+"""The database, with no network and no terminal in it."""

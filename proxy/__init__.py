@@ -1,0 +1,1 @@
+"""Everything with a socket: the wire protocols, node to node traffic and the HTTP page."""

@@ -1,0 +1,1 @@
+"""Everything with a terminal: the command line, the interactive shell, scripts and output formats."""
