@@ -1,0 +1,1 @@
+"""DuckDB files and the DuckDB client: nothing else in duckraft imports `duckdb`."""
