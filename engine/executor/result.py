@@ -1,0 +1,103 @@
+"""What a statement gives back: columns, rows that stream, a command tag.
+
+Promises: rows are fetched as the reader asks for them, in batches; an error while fetching is an `errors.Error` like
+any other. A result that its session needs to run another statement keeps its remaining rows (`detach`).
+Leaves to others: how rows look on a screen or a wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ..errors import InterfaceError
+from ..storage import duck
+from ..types import Column, Row
+
+BATCH_ROWS = 2048
+
+
+class Result:
+    """The outcome of one statement.
+
+    columns: empty for a statement without rows. tag: PostgreSQL's command tag, such as `INSERT 0 3` or `SELECT`.
+    rowcount: rows changed or returned, −1 where it is not known before the rows are read.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        tag: str,
+        *,
+        rows: Sequence[Row] = (),
+        rowcount: int = -1,
+        source: duck.Connection | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self.columns = tuple(columns)
+        self.tag = tag
+        self.rowcount = rowcount
+        self._rows = list(rows)
+        self._next = 0
+        self._source = source
+        self._on_close = on_close
+        self._closed = False
+
+    @property
+    def streaming(self) -> bool:
+        """Whether rows are still to come from DuckDB."""
+        return self._source is not None
+
+    def fetchmany(self, size: int = BATCH_ROWS) -> list[Row]:
+        """Up to `size` more rows; an empty list at the end. Raises errors.Error."""
+        if self._closed:
+            raise InterfaceError("this result is closed")
+        if self._source is not None:
+            source = self._source
+            batch: list[Row] = duck.guarded(lambda: source.fetchmany(size))
+            if not batch:
+                self._source = None
+            return batch
+        batch = self._rows[self._next : self._next + size]
+        self._next += len(batch)
+        return batch
+
+    def fetchone(self) -> Row | None:
+        """The next row, or None at the end."""
+        batch = self.fetchmany(1)
+        return batch[0] if batch else None
+
+    def fetchall(self) -> list[Row]:
+        """All rows that are left."""
+        if self._closed:
+            raise InterfaceError("this result is closed")
+        if self._source is not None:
+            source = self._source
+            self._source = None
+            rows: list[Row] = duck.guarded(source.fetchall)
+            return rows
+        rows = self._rows[self._next :]
+        self._next = len(self._rows)
+        return rows
+
+    def __iter__(self) -> Iterator[Row]:
+        while batch := self.fetchmany():
+            yield from batch
+
+    def detach(self) -> None:
+        """Read what is left into memory, so that the connection behind it is free again."""
+        if self._source is not None and not self._closed:
+            self._rows, self._next = self.fetchall(), 0
+
+    def close(self) -> None:
+        """Give up the rows that were not read."""
+        if not self._closed:
+            self._closed = True
+            self._source = None
+            self._rows = []
+            if self._on_close is not None:
+                self._on_close()
+
+
+def columns_of(connection: duck.Connection) -> tuple[Column, ...]:
+    """The columns of the statement that `connection` ran last."""
+    return tuple(Column(str(item[0]), str(item[1])) for item in connection.description or ())
