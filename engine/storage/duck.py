@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from .. import errors
 from ..types import Parameters
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Connection = duckdb.DuckDBPyConnection
 """A connection of DuckDB's client; one thread at a time may use it."""
@@ -54,6 +57,17 @@ def rows(connection: Connection, sql: str, parameters: Parameters = None) -> lis
     """Run one statement and return all its rows. Raises errors.Error."""
     try:
         return execute(connection, sql, parameters).fetchall()
+    except duckdb.Error as error:
+        raise translate(error, sql) from None
+
+
+def arrow_stream(
+    connection: Connection, sql: str, parameters: Parameters, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a query as an Arrow stream of batches of about `batch_rows`. Raises errors.Error."""
+    try:
+        relation = connection.sql(sql) if parameters is None else connection.sql(sql, params=parameters)
+        return iter(relation.to_arrow_reader(batch_rows))
     except duckdb.Error as error:
         raise translate(error, sql) from None
 

@@ -1,0 +1,160 @@
+"""A parsed statement and the tables in it: where each is named, in which scope, under which alias.
+
+Promises: a table reference found here is one that DuckDB would resolve to that table of the catalog; what else the
+statement reads (views, files, table functions, common table expressions) is told apart. Offsets are those of the text
+that was parsed.
+Leaves to others: which shards each reference needs (`route.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from ..catalog.model import Catalog, Table
+
+DIALECT = "duckdb"
+
+
+@dataclass(slots=True, eq=False)
+class TableRef:
+    """One mention of a sharded or reference table.
+
+    scope: the SELECT (or DML statement) whose FROM names it. name: what qualifies its columns there.
+    start, end: the span of its name in the text, schema included. has_alias: whether an alias follows.
+    """
+
+    node: exp.Table
+    table: Table
+    scope: exp.Expression
+    name: str
+    start: int
+    end: int
+    has_alias: bool
+
+
+@dataclass(slots=True, eq=False)
+class Analysis:
+    """A parsed statement. others: names of relations that are neither tables of the catalog nor CTEs."""
+
+    text: str
+    root: exp.Expression
+    refs: list[TableRef] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    by_scope: dict[int, list[TableRef]] = field(default_factory=dict)
+
+    def refs_of(self, scope: exp.Expression) -> list[TableRef]:
+        """The references whose FROM is that of `scope`."""
+        return self.by_scope.get(id(scope), [])
+
+
+def analyse(text: str, catalog: Catalog) -> Analysis | None:
+    """Parse `text`; None if sqlglot cannot, or if a table's place in the text is not certain."""
+    try:
+        statements = sqlglot.parse(text, read=DIALECT)
+    except (SqlglotError, RecursionError, ValueError):
+        return None
+    if len(statements) != 1 or statements[0] is None or isinstance(statements[0], exp.Command):
+        return None
+    analysis = Analysis(text, statements[0])
+    for node in analysis.root.find_all(exp.Table):
+        if not _add(analysis, node, catalog):
+            return None
+    return analysis
+
+
+def _add(analysis: Analysis, node: exp.Table, catalog: Catalog) -> bool:
+    """Sort one table node into the analysis. False: its place is not certain, so the statement must not be rewritten."""
+    name, schema = node.name, node.db
+    if not isinstance(node.this, exp.Identifier):
+        analysis.others.append(node.this.sql(dialect=DIALECT) if node.this else name)
+        return True
+    if not schema and _is_common_table(node, name):
+        return True
+    table = None if node.catalog else catalog.table(schema or "main", name)
+    if table is None:
+        analysis.others.append(f"{schema}.{name}" if schema else name)
+        return True
+    alias = node.args.get("alias")
+    if alias is not None and alias.args.get("columns"):
+        # The columns get other names there; no condition could be told to be about ours.
+        return False
+    first = node.args.get("db") or node.this
+    start, end = first.meta.get("start"), node.this.meta.get("end")
+    if start is None or end is None or not _names(analysis.text[start : end + 1], schema, name):
+        return False
+    scope = node.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert, exp.Merge)
+    if scope is None:
+        scope = analysis.root
+    reference = TableRef(node, table, scope, node.alias or name, start, end + 1, bool(node.alias))
+    analysis.refs.append(reference)
+    analysis.by_scope.setdefault(id(scope), []).append(reference)
+    return True
+
+
+def _names(span: str, schema: str, name: str) -> bool:
+    """Whether this piece of text is the (possibly quoted) name that the node says."""
+    folded = span.replace('"', "").replace(" ", "").lower()
+    wanted = (f"{schema}.{name}" if schema else name).replace('"', "").replace(" ", "").lower()
+    return folded == wanted
+
+
+def _is_common_table(node: exp.Expression, name: str) -> bool:
+    """Whether a common table expression of this name is in sight of `node`."""
+    ancestor: exp.Expression | None = node
+    while ancestor is not None:
+        inside = ancestor
+        ancestor = ancestor.parent
+        if ancestor is None:
+            return False
+        with_clause = ancestor.args.get("with_")
+        if isinstance(ancestor, exp.With):
+            # Inside a CTE, the earlier ones are in sight; all are, and itself too, if the WITH is recursive.
+            for cte in ancestor.expressions:
+                if cte is inside:
+                    if ancestor.args.get("recursive") and cte.alias.lower() == name.lower():
+                        return True
+                    break
+                if cte.alias.lower() == name.lower():
+                    return True
+        elif with_clause is not None and with_clause is not inside:
+            if any(cte.alias.lower() == name.lower() for cte in with_clause.expressions):
+                return True
+    return False
+
+
+def conjuncts(condition: exp.Expression | None) -> list[exp.Expression]:
+    """The parts of a condition that must all hold."""
+    if condition is None:
+        return []
+    condition = condition.unnest()
+    if isinstance(condition, exp.And):
+        return conjuncts(condition.left) + conjuncts(condition.right)
+    return [condition]
+
+
+def source_count(scope: exp.Expression) -> int:
+    """How many relations a SELECT reads in its own FROM; for UPDATE and DELETE the target is one."""
+    from_clause = scope.args.get("from_")
+    count = (1 if from_clause is not None else 0) + len(scope.args.get("joins") or [])
+    if isinstance(scope, (exp.Update, exp.Delete)):
+        count += 1 + len(scope.args.get("using") or [])
+    return count
+
+
+def resolve(analysis: Analysis, scope: exp.Expression, column: exp.Column) -> TableRef | None:
+    """The table reference of `scope` that a column belongs to, or None if that is another's or not certain."""
+    if column.args.get("db") is not None:
+        return None
+    refs = analysis.refs_of(scope)
+    if column.table:
+        owners = [ref for ref in refs if ref.name.lower() == column.table.lower()]
+        return owners[0] if len(owners) == 1 else None
+    if source_count(scope) != len(refs):
+        return None
+    name = column.name.lower()
+    owners = [ref for ref in refs if any(known.name.lower() == name for known in ref.table.columns)]
+    return owners[0] if len(owners) == 1 else None

@@ -1,0 +1,72 @@
+"""A statement's shape: its text with literals taken out, so that statements that differ only in values are one.
+
+Promises: two texts of one shape have the same lexemes but for the values of string and number literals, blanks and
+comments; a number never meets a string of the same place. Costs a few microseconds.
+Leaves to others: what may be concluded from the shape (`planner/cache.py` uses it for routing only).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from .lexer import Kind, scan
+
+_PART = re.compile(
+    r"""
+      (?P<word>[^\W\d][\w$]*(?!['\w$]))
+    | (?P<quoted>"(?:[^"]|"")*")
+    | (?P<string>'(?:[^'\\]|'')*')
+    | (?P<number>\d+(?:\.\d+)?(?![\w.$]))
+    | (?P<blank>\s+)
+    | (?P<other>[-(),;=<>*.+%?](?!-)|\$\d+|\$[^\W\d]\w*(?!\$))
+    """,
+    re.VERBOSE,
+)
+_STRING, _NUMBER, _BLANK, _WORD = 3, 4, 5, 1
+
+
+def fingerprint(text: str) -> tuple[str, list[str]] | None:
+    """The shape of `text` and its literals in order, quotes included; None for a text too unusual for the fast road."""
+    shape: list[str] = []
+    literals: list[str] = []
+    position = 0
+    for part in _PART.finditer(text):
+        if part.start() != position:
+            return None
+        position = part.end()
+        group = part.lastindex
+        if group == _STRING:
+            literals.append(part.group())
+            shape.append("'?'")
+        elif group == _NUMBER:
+            literals.append(part.group())
+            shape.append("0")
+        elif group == _BLANK:
+            shape.append(" ")
+        else:
+            shape.append(part.group())
+    return ("".join(shape), literals) if position == len(text) else None
+
+
+def literal_value(literal: str) -> int | Decimal | float | str:
+    """The value of a literal as DuckDB reads it: whole numbers, decimals, doubles (with an exponent), strings."""
+    if literal[0] == "'":
+        return literal[1:-1].replace("''", "'")
+    if literal.isdigit():
+        return int(literal)
+    if "e" in literal or "E" in literal:
+        return float(literal)
+    return Decimal(literal)
+
+
+def number_parameters(text: str) -> str:
+    """`text` with each bare `?` given its number, `$1`, `$2`, …: the same statement for DuckDB, and each findable."""
+    pieces: list[str] = []
+    position = count = 0
+    for lexeme in scan(text):
+        if lexeme.kind is Kind.PARAMETER and lexeme.text == "?":
+            count += 1
+            pieces += [text[position : lexeme.start], f"${count}"]
+            position = lexeme.end
+    return "".join(pieces) + text[position:] if pieces else text
