@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -49,6 +49,14 @@ def execute(connection: Connection, sql: str, parameters: Parameters = None) -> 
     """Run one statement on `connection`; its rows wait there. Raises errors.Error."""
     try:
         return connection.execute(sql) if parameters is None else connection.execute(sql, parameters)
+    except duckdb.Error as error:
+        raise translate(error, sql) from None
+
+
+def execute_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run one statement once per row of parameters. Raises errors.Error."""
+    try:
+        connection.executemany(sql, rows)
     except duckdb.Error as error:
         raise translate(error, sql) from None
 

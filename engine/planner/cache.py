@@ -1,0 +1,85 @@
+"""The plan cache: how statements of a known shape find their shard without being parsed.
+
+Promises: bounded; an entry is good for one catalog version only; what is found here is what planning anew would give,
+because only the values of literals and parameters differ within a shape, and routing is worked out for those each time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..sql.fingerprint import fingerprint, literal_value
+from ..types import Parameters
+from .planner import RoutedShape
+from .predicates import Comparison, Constant
+from .route import RefRouter
+
+CAPACITY = 4096
+
+
+class PlanCache:
+    """Routed statements by shape, the least recently used one leaving first. Safe for threads."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._shapes: OrderedDict[str, RoutedShape] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def shard(self, text: str, parameters: Parameters, catalog_version: int) -> int | None:
+        """The shard of the database that has everything this statement needs; None if that is not known here."""
+        found = fingerprint(text)
+        if found is None:
+            return None
+        shape = self._shapes.get(found[0])
+        if shape is None or shape.catalog_version != catalog_version:
+            return None
+        return shape.shard(parameters, found[1])
+
+    def keep(self, text: str, shape: RoutedShape) -> None:
+        """Remember how `text` was routed, if each constant of its routing can be found in the text again."""
+        found = fingerprint(text)
+        if found is None:
+            return
+        placed = _with_slots(shape, found[1])
+        if placed is None:
+            return
+        with self._lock:
+            self._shapes[found[0]] = placed
+            self._shapes.move_to_end(found[0])
+            while len(self._shapes) > self._capacity:
+                self._shapes.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._shapes.clear()
+
+
+def _with_slots(shape: RoutedShape, literals: Sequence[str]) -> RoutedShape | None:
+    """`shape` with each literal constant tied to its place among `literals`; None if a place is not certain."""
+    values = [literal_value(literal) for literal in literals]
+    routers: list[RefRouter] = []
+    for router in shape.routers:
+        comparisons: list[tuple[Comparison, str, str]] = []
+        for comparison, column, kind in router.comparisons:
+            constants: list[Constant] = []
+            for constant in comparison.constants:
+                if constant.parameter is None and not isinstance(constant.literal, bool | None):
+                    places = [
+                        index
+                        for index, value in enumerate(values)
+                        if type(value) is type(constant.literal) and value == constant.literal
+                    ]
+                    if len(places) != 1:
+                        return None
+                    constant = replace(constant, slot=places[0])
+                constants.append(constant)
+            comparisons.append((replace(comparison, constants=tuple(constants)), column, kind))
+        routers.append(replace(router, comparisons=tuple(comparisons)))
+    return replace(shape, routers=tuple(routers))

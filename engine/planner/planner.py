@@ -1,0 +1,96 @@
+"""The planner: which of the tiers runs a query, and how.
+
+The order is that of preference: *local* (no shard is touched), *route* (one shard has everything: it gets the user's
+own text), *split* (work is pushed under the shards), *gather* (the text over unions of shards). The first three are
+optimisations of the last and must not be told apart from it by their answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..catalog.model import Catalog, Table
+from ..sql.fingerprint import number_parameters
+from ..types import Parameters
+from . import predicates
+from .analysis import Analysis, analyse
+from .gather import gather, over_views
+from .plan import Plan, TableRoute, Tier
+from .route import RefRouter, routers, single_shard
+from .split import split
+
+_SYSTEM = re.compile(r"\bduckraft\s*\.", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedShape:
+    """What is remembered of a statement that went to one shard: enough to route its next execution without parsing."""
+
+    routers: tuple[RefRouter, ...]
+    catalog_version: int
+
+    def shard(self, parameters: Parameters, literals: Sequence[str] | None) -> int | None:
+        """The shard for these values, or None if they need more than one."""
+        return single_shard([(router.table, router.shards(parameters, literals)) for router in self.routers])
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan; `text` is what it was made from (parameters numbered); `shape` is set if it may be kept."""
+
+    plan: Plan
+    text: str
+    shape: RoutedShape | None
+
+
+def plan_query(text: str, parameters: Parameters, catalog: Catalog, allow: frozenset[Tier]) -> Planned:
+    """Plan a query. allow: the tiers that may be used; GATHER always is."""
+    text = number_parameters(text)
+    version = catalog.version
+    if not catalog.tables and not _SYSTEM.search(text):
+        return Planned(Plan(Tier.LOCAL, "there are no tables", (), version), text, None)
+    analysis = analyse(text, catalog)
+    if analysis is None:
+        return Planned(over_views(text, version, "the text is not analysed: DuckDB runs it as it is"), text, None)
+    if not analysis.refs:
+        if analysis.others:
+            reason = f"reads {', '.join(dict.fromkeys(analysis.others))}"
+            return Planned(over_views(text, version, reason), text, None)
+        return Planned(Plan(Tier.LOCAL, "no table is read", (), version), text, None)
+    return _plan_tables(analysis, parameters, catalog, allow)
+
+
+def _plan_tables(
+    analysis: Analysis, parameters: Parameters, catalog: Catalog, allow: frozenset[Tier]
+) -> Planned:
+    conditions = predicates.collect(analysis)
+    by_ref = routers(analysis, conditions)
+    routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
+    if not analysis.others and Tier.ROUTE in allow:
+        shard = single_shard([(route.table, route.shards) for route in routes.values()])
+        if shard is not None:
+            plan = Plan(
+                Tier.ROUTE, _routed_reason(list(routes.values())), tuple(routes.values()), catalog.version, shard
+            )
+            return Planned(plan, analysis.text, RoutedShape(tuple(by_ref.values()), catalog.version))
+    reason = "nothing to push under the shards"
+    if Tier.SPLIT in allow:
+        outcome = split(analysis, conditions, routes, catalog.version)
+        if isinstance(outcome, Plan):
+            return Planned(outcome, analysis.text, None)
+        reason = outcome
+    return Planned(gather(analysis, routes, catalog.version, reason), analysis.text, None)
+
+
+def _routed_reason(routes: list[TableRoute]) -> str:
+    sharded = [route for route in routes if not route.table.is_reference]
+    if not sharded:
+        return "only reference tables: any node can answer"
+    return "; ".join(dict.fromkeys(route.reason for route in sharded))
+
+
+def tables_of(plan: Plan) -> list[Table]:
+    """The tables a plan reads."""
+    return [route.table for route in plan.routes]
