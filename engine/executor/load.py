@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ class Load:
     query: str
     parameters: Parameters = None
     verb: str = "INSERT INTO"
-    target_name: str | None = None
+    target_alias: str = ""
     tail: str = ""
     returning: bool = False
 
@@ -214,7 +214,7 @@ class _Lane:
 
         job = self._job
         columns = ", ".join(quote_identifier(name) for name in job.columns)
-        target = job.target_name or quote_identifier(job.table.name)
+        target = f"{quote_identifier(job.table.schema)}.{quote_identifier(job.table.name)}{job.target_alias}"
         sql = f"{job.verb} {target} ({columns}) SELECT * FROM {_SOURCE} {job.tail}"
         try:
             source = pa.RecordBatchReader.from_batches(schema, self._arriving())
@@ -233,10 +233,3 @@ class _Lane:
             self.error = error
             if self._failed is not None:
                 self._failed.set()
-
-
-def column_casts(columns: Sequence[tuple[str, str]]) -> str:
-    """A select list that casts each named column to its type, as INSERT does."""
-    return ", ".join(
-        f"CAST({quote_identifier(name)} AS {kind}) AS {quote_identifier(name)}" for name, kind in columns
-    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ..catalog.colocation import colocated
 from ..catalog.model import LOCAL_NODE, Table
 from ..storage import duck
 from ..types import Row
@@ -110,20 +111,6 @@ def _table_rows(gateway: Gateway, shard_rows: list[Row]) -> list[Row]:
             )
         )
     return rows
-
-
-def colocated(one: Table, other: Table) -> bool:
-    """Whether equal keys of two different tables always live on the same shard."""
-    return one is not other and bool(one.shard_key) and one.placements == other.placements and same_placing(one, other)
-
-
-def same_placing(one: Table, other: Table) -> bool:
-    """Whether two strategies send equal keys to equal shard numbers, whatever the key columns are called."""
-    first, second = one.strategy.to_json(), other.strategy.to_json()
-    first.pop("key", None)
-    second.pop("key", None)
-    types = [column.type for column in one.strategy.key], [column.type for column in other.strategy.key]
-    return first == second and types[0] == types[1]
 
 
 def _node_row(gateway: Gateway) -> Row:
