@@ -2,8 +2,8 @@
 
 Promises: a `Catalog` is immutable; every change makes a new one with a higher version, so that a plan can tell by one
 number whether it is still good. Names are looked up as DuckDB does it: without regard to case.
-Leaves to others: keeping it on disk (`store.py`), what the tables hold (`storage`), who may change it when
-(`database.py`).
+Leaves to others: its form as JSON (`codec.py`), keeping it on disk (`store.py`), what the tables hold (`storage`),
+who may change it when (`database.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
 from ..errors import invariant
 from ..sharding import Strategy
@@ -140,7 +139,9 @@ class Catalog:
     def with_definition(self, definition: Definition) -> Catalog:
         """This catalog with a definition added last, or put in the place of the one it renews, one version up."""
         if any(known.key == definition.key for known in self.definitions):
-            renewed = tuple(definition if known.key == definition.key else known for known in self.definitions)
+            renewed = tuple(
+                definition if known.key == definition.key else known for known in self.definitions
+            )
         else:
             renewed = (*self.definitions, definition)
         return replace(self, version=self.version + 1, definitions=renewed)
@@ -150,17 +151,3 @@ class Catalog:
         key = (kind, schema.lower(), name.lower())
         kept = tuple(known for known in self.definitions if known.key != key)
         return replace(self, version=self.version + 1, definitions=kept)
-
-
-def table_to_json(table: Table) -> dict[str, Any]:
-    """A JSON object from which `table_from_json` makes an equal table."""
-    return {
-        "schema": table.schema,
-        "name": table.name,
-        "columns": [[column.name, column.type] for column in table.columns],
-        "primary_key": list(table.primary_key),
-        "strategy": table.strategy.to_json(),
-        "placements": list(table.placements),
-        "state": table.state.value,
-        "version": table.version,
-    }

@@ -1,0 +1,133 @@
+"""The catalog as JSON values: what the catalog file holds, and what one node will tell another.
+
+Promises: `catalog_from_json(catalog_to_json(c)) == c`. Reading takes nothing on trust: a value that is missing, of the
+wrong type or unknown raises MalformedCatalogError, never anything else.
+Leaves to others: checksums, format numbers and files (`store.py`); the JSON of a strategy (`sharding`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from ..errors import Error
+from ..sharding import from_json as strategy_from_json
+from ..types import Column
+from .model import Catalog, Definition, Shard, Table, TableState
+
+_T = TypeVar("_T")
+
+
+class MalformedCatalogError(ValueError):
+    """A JSON value is not a catalog. The message says which part of it, for the person who has to repair it."""
+
+
+def catalog_to_json(catalog: Catalog) -> dict[str, Any]:
+    """A JSON object from which `catalog_from_json` makes an equal catalog."""
+    return {
+        "database_id": catalog.database_id,
+        "version": catalog.version,
+        "default_shards": catalog.default_shards,
+        "shards": [_shard_to_json(shard) for shard in catalog.shards],
+        "tables": [_table_to_json(table) for _, table in sorted(catalog.tables.items())],
+        "definitions": [_definition_to_json(definition) for definition in catalog.definitions],
+    }
+
+
+def catalog_from_json(value: Any) -> Catalog:
+    """The catalog that `catalog_to_json` wrote. Raises MalformedCatalogError."""
+    tables = [_table_from_json(table) for table in _field(value, "tables", list)]
+    return Catalog(
+        database_id=_field(value, "database_id", str),
+        version=_field(value, "version", int),
+        default_shards=_field(value, "default_shards", int),
+        shards=tuple(_shard_from_json(shard) for shard in _field(value, "shards", list)),
+        tables={table.key: table for table in tables},
+        definitions=tuple(_definition_from_json(each) for each in _field(value, "definitions", list)),
+    )
+
+
+def _table_to_json(table: Table) -> dict[str, Any]:
+    return {
+        "schema": table.schema,
+        "name": table.name,
+        "columns": [{"name": column.name, "type": column.type} for column in table.columns],
+        "primary_key": list(table.primary_key),
+        "strategy": table.strategy.to_json(),
+        "placements": list(table.placements),
+        "state": table.state.value,
+        "version": table.version,
+    }
+
+
+def _table_from_json(value: Any) -> Table:
+    name = _field(value, "name", str)
+    state = _field(value, "state", str)
+    if state not in {known.value for known in TableState}:
+        raise MalformedCatalogError(f'table "{name}" is in an unknown state "{state}"')
+    try:
+        strategy = strategy_from_json(_field(value, "strategy", dict))
+    except Error as error:
+        raise MalformedCatalogError(f'the strategy of table "{name}" cannot be read: {error}') from None
+    return Table(
+        schema=_field(value, "schema", str),
+        name=name,
+        columns=tuple(
+            Column(_field(column, "name", str), _field(column, "type", str))
+            for column in _field(value, "columns", list)
+        ),
+        primary_key=_items(value, "primary_key", str),
+        strategy=strategy,
+        placements=_items(value, "placements", int),
+        state=TableState(state),
+        version=_field(value, "version", int),
+    )
+
+
+def _shard_to_json(shard: Shard) -> dict[str, Any]:
+    return {"number": shard.number, "file": shard.file, "node": shard.node}
+
+
+def _shard_from_json(value: Any) -> Shard:
+    number, node = _field(value, "number", int), _field(value, "node", str)
+    return Shard(number, None if value.get("file") is None else _field(value, "file", str), node)
+
+
+def _definition_to_json(definition: Definition) -> dict[str, Any]:
+    return {
+        "kind": definition.kind,
+        "schema": definition.schema,
+        "name": definition.name,
+        "sql": definition.sql,
+    }
+
+
+def _definition_from_json(value: Any) -> Definition:
+    return Definition(
+        kind=_field(value, "kind", str),
+        schema=_field(value, "schema", str),
+        name=_field(value, "name", str),
+        sql=_field(value, "sql", str),
+    )
+
+
+def _field(value: Any, name: str, kind: type[_T]) -> _T:
+    """The field `name` of a JSON object, which must be of this type."""
+    if not isinstance(value, dict):
+        raise MalformedCatalogError(f'found {value!r} where an object with "{name}" should be')
+    found: Any = value.get(name)
+    if not _is(found, kind):
+        raise MalformedCatalogError(f'"{name}" is {found!r}, not {kind.__name__}')
+    return found  # type: ignore[no-any-return]
+
+
+def _items(value: Any, name: str, kind: type[_T]) -> tuple[_T, ...]:
+    """The field `name` of a JSON object, which must be an array of values of this type."""
+    found = _field(value, name, list)
+    if not all(_is(item, kind) for item in found):
+        raise MalformedCatalogError(f'"{name}" is {found!r}, not an array of {kind.__name__}')
+    return tuple(found)
+
+
+def _is(found: Any, kind: type) -> bool:
+    """Whether a JSON value is of this type; in Python, but not in JSON, true is a number."""
+    return isinstance(found, kind) and not (kind is int and isinstance(found, bool))
