@@ -77,9 +77,10 @@ class Gateway:
         self._catalog = catalog
 
     def ensure_shards(self, numbers: list[int]) -> None:
-        """Make those of these shards that the database does not have yet. The caller holds the write lock."""
+        """Make those of these shards that the database does not have yet, and the one of reference tables, which every
+        search path names. The caller holds the write lock."""
         known = {known.number for known in self._catalog.shards}
-        missing = [number for number in sorted(set(numbers)) if number not in known]
+        missing = [number for number in sorted({REFERENCE_SHARD, *numbers}) if number not in known]
         made: list[Shard] = []
         for number in missing:
             path = self._path(number)

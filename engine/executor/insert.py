@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -17,11 +18,12 @@ from ..catalog.model import Table
 from ..errors import NotSupportedError, ProgrammingError
 from ..planner.analysis import analyse
 from ..planner.predicates import constant_of
-from ..sharding import CANNOT_TELL, coerce
+from ..sharding import CANNOT_TELL, SpreadStrategy, coerce
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import InsertParts, parse_copy, parse_insert
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier, quote_string
+from .binding import shard_table
 from .connections import SessionConnections
 from .gateway import Gateway
 from .load import Load, load
@@ -162,8 +164,6 @@ def _columns_with_defaults(gateway: Gateway, table: Table) -> list[tuple[Column,
 
     DuckDB lists the expression of a generated column as its default in one place and not in the other.
     """
-    from .binding import shard_table
-
     described = duck.rows(gateway.instance, f"DESCRIBE {shard_table(table, 0)}")
     defaults = {row[0]: row[4] for row in described}
     listed = duck.rows(
@@ -235,6 +235,8 @@ def _job(
 
 def _load(gateway: Gateway, connections: SessionConnections, job: Load) -> Result:
     """Deal the rows out, all or none."""
+    if isinstance(job.table.strategy, SpreadStrategy):
+        job = replace(job, dealt=row_count(gateway, job.table))
     with connections.atomic(sorted(set(job.table.placements))) as writers:
         by_shard = {shard: writers[number] for shard, number in enumerate(job.table.placements)}
         loaded = load(connections.gateway, by_shard, job)
@@ -243,6 +245,13 @@ def _load(gateway: Gateway, connections: SessionConnections, job: Load) -> Resul
         return Result((), tag, rowcount=loaded.count)
     columns = [Column(str(item[0]), str(item[1])) for item in loaded.description or ()]
     return Result(columns, tag, rows=loaded.returned, rowcount=loaded.count)
+
+
+def row_count(gateway: Gateway, table: Table) -> int:
+    """How many rows a table has; DuckDB knows without reading them."""
+    parts = [f"SELECT count(*) AS n FROM {shard_table(table, shard)}" for shard in range(table.strategy.shard_count)]
+    count: int = duck.rows(gateway.instance, f"SELECT sum(n) FROM ({' UNION ALL '.join(parts)})")[0][0]
+    return count
 
 
 _FORMATS_BY_ENDING = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}

@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog.model import Table
 from ..errors import Error, NoShardError
+from ..sharding import SpreadStrategy
+from ..sharding.values import sql_literal
 from ..storage import duck
 from ..types import Parameters, Row, quote_identifier
+from .binding import shard_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +39,7 @@ _POLL_S = 0.05
 class Load:
     """What to load. query: gives exactly the columns `columns` of `table`, already of their types.
 
+    dealt: how many rows a spread table has already, so that small loads go on where the last one ended.
     tail: `ON CONFLICT …` and `RETURNING …`, as in INSERT. verb: `INSERT INTO`, `INSERT OR REPLACE INTO`, ….
     """
 
@@ -47,6 +51,7 @@ class Load:
     target_alias: str = ""
     tail: str = ""
     returning: bool = False
+    dealt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +99,20 @@ def _chain(
 
 def _batches(reader: duck.Connection, job: Load) -> Iterator[tuple[int, pa.RecordBatch]]:
     """(shard, rows) pieces of the query's result, in order."""
-    from .scatter import deal, scatter
+    from .scatter import scatter
 
     strategy = job.table.strategy
-    keyed = bool(strategy.key)
-    sql = _with_shard_number(job) if keyed else job.query
-    first_shard = 0
-    for batch in _arrow(reader, sql, job.parameters):
-        if strategy.shard_count == 1 and not keyed:
+    if isinstance(strategy, SpreadStrategy):
+        dealt = job.dealt
+        for batch in _arrow(reader, job.query, job.parameters):
+            for hand in strategy.deal(dealt, batch.num_rows):
+                yield hand.shard, batch.slice(hand.first, hand.count)
+            dealt += batch.num_rows
+    elif strategy.shard_count == 1 and not strategy.key:
+        for batch in _arrow(reader, job.query, job.parameters):
             yield 0, batch
-        elif not keyed:
-            yield from deal(batch, first_shard, strategy.shard_count)
-            first_shard = (first_shard + batch.num_rows) % strategy.shard_count
-        else:
+    else:
+        for batch in _arrow(reader, _with_shard_number(job), job.parameters):
             numbers = batch.column(batch.num_columns - 1)
             rows = batch.select(range(batch.num_columns - 1))
             if numbers.null_count:
@@ -139,7 +145,8 @@ def _no_shard(job: Load, rows: pa.RecordBatch, numbers: pa.Array) -> NoShardErro
 
     at = compute.index(numbers.is_null(), True).as_py()
     key = ", ".join(
-        f"{name} = {rows.column(rows.schema.get_field_index(name))[at].as_py()!r}" for name in job.table.shard_key
+        f"{name} = {sql_literal(rows.column(rows.schema.get_field_index(name))[at].as_py())}"
+        for name in job.table.shard_key
     )
     return no_shard_error(job.table, key)
 
@@ -214,21 +221,20 @@ class _Lane:
 
         job = self._job
         columns = ", ".join(quote_identifier(name) for name in job.columns)
-        target = f"{quote_identifier(job.table.schema)}.{quote_identifier(job.table.name)}{job.target_alias}"
+        target = shard_table(job.table, self._shard) + job.target_alias
         sql = f"{job.verb} {target} ({columns}) SELECT * FROM {_SOURCE} {job.tail}"
         try:
             source = pa.RecordBatchReader.from_batches(schema, self._arriving())
             duck.guarded(lambda: self._connection.register(_SOURCE, source))
-            try:
-                duck.execute(self._connection, sql)
-                if job.returning:
-                    self.description = self._connection.description
-                    self.returned = duck.guarded(self._connection.fetchall)
-                    self.count = len(self.returned)
-                else:
-                    self.count = duck.guarded(self._connection.fetchall)[0][0]
-            finally:
-                duck.guarded(lambda: self._connection.unregister(_SOURCE))
+            duck.execute(self._connection, sql)
+            if job.returning:
+                self.description = self._connection.description
+                self.returned = duck.guarded(self._connection.fetchall)
+                self.count = len(self.returned)
+            else:
+                self.count = duck.guarded(self._connection.fetchall)[0][0]
+            # Where the statement failed, the transaction's end takes the registration away.
+            duck.guarded(lambda: self._connection.unregister(_SOURCE))
         except Error as error:
             self.error = error
             if self._failed is not None:

@@ -45,19 +45,6 @@ def scatter(
     return pieces
 
 
-def deal(batch: pa.RecordBatch, first_shard: int, shard_count: int) -> list[tuple[int, pa.RecordBatch]]:
-    """Consecutive slices of the batch, as even as can be, to the shards in turn from `first_shard` on."""
-    share, rest = divmod(batch.num_rows, shard_count)
-    pieces: list[tuple[int, pa.RecordBatch]] = []
-    start = 0
-    for turn in range(shard_count):
-        length = share + (1 if turn < rest else 0)
-        if length:
-            pieces.append(((first_shard + turn) % shard_count, batch.slice(start, length)))
-        start += length
-    return pieces
-
-
 def _gather(column: pa.Array, rows: Indices) -> pa.Array:
     """The values of `column` at these positions."""
     import numpy as np

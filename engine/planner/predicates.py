@@ -56,6 +56,16 @@ def _parameter(parameters: Parameters, which: int | str) -> Any:
     return parameters.get(str(which), CANNOT_TELL)
 
 
+_SAME_TYPES = {"INT": "INTEGER", "TEXT": "VARCHAR", "LONG": "BIGINT", "REAL": "FLOAT"}
+
+
+def _comparable(as_type: str | None, key_type: str) -> bool:
+    """Whether a constant of a stated type meets the key without a cast that could change what equals what."""
+    if as_type is None or _SAME_TYPES.get(as_type, as_type) == key_type:
+        return True
+    return as_type == "DATE" and key_type == "TIMESTAMP"
+
+
 class Operator(StrEnum):
     """How the column is compared."""
 
@@ -86,6 +96,8 @@ class Comparison:
             return OneOf((None,))
         values = []
         for constant in self.constants:
+            if not _comparable(constant.as_type, key_type):
+                return None
             value = constant.value(parameters, literals)
             value = value if value is CANNOT_TELL else coerce(value, key_type)
             if value is CANNOT_TELL:

@@ -1,0 +1,195 @@
+"""Changes of data: where UPDATE, DELETE and TRUNCATE run, and which road INSERT and COPY take.
+
+Promises: a statement changes all the shards it should, or raises and changes none. It runs on a shard as the user's own
+text, and only where each shard's part can be right by itself.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from ..catalog.model import REFERENCE_SHARD, Table
+from ..errors import NotSupportedError
+from ..planner import predicates
+from ..planner.analysis import Analysis, TableRef, analyse
+from ..planner.colocation import aligned
+from ..planner.explain import explain_routes
+from ..planner.plan import TableRoute
+from ..planner.route import routers
+from ..sql.classify import Classified, StatementKind
+from ..sql.fingerprint import number_parameters
+from ..sql.insert import parse_copy, parse_insert
+from ..sql.lexer import Kind, significant
+from ..storage import duck
+from ..types import Column, Parameters, Row
+from .binding import shard_table
+from .connections import SessionConnections
+from .gateway import Gateway
+from .insert import changed, find_table, run_copy, run_insert, values_shard
+from .result import Result, columns_of
+
+
+def run(
+    gateway: Gateway,
+    connections: SessionConnections,
+    sql: str,
+    parameters: Parameters,
+    classified: Classified,
+) -> Result:
+    """Run a statement that changes data. The caller holds the write lock."""
+    if classified.kind is StatementKind.INSERT:
+        return run_insert(gateway, connections, sql, parameters)
+    if classified.kind is StatementKind.COPY_FROM:
+        return run_copy(gateway, connections, sql, parameters)
+    if classified.kind is StatementKind.TRUNCATE:
+        return _truncate(gateway, connections, sql)
+    return _update_or_delete(gateway, connections, sql, parameters, classified.kind)
+
+
+def routes_of_change(
+    gateway: Gateway, sql: str, parameters: Parameters, classified: Classified
+) -> list[TableRoute]:
+    """The shards that a change can touch, without running it; empty for one that touches no table of the catalog."""
+    sql = number_parameters(sql)
+    if classified.kind in (StatementKind.INSERT, StatementKind.COPY_FROM):
+        return _routes_of_insert(gateway, sql, parameters, classified.kind)
+    if classified.kind not in (StatementKind.UPDATE, StatementKind.DELETE):
+        raise NotSupportedError(
+            f"EXPLAIN does not take {classified.kind.value.upper()}",
+            hint="It takes queries, INSERT, UPDATE, DELETE and COPY.",
+        )
+    analysis = analyse(sql, gateway.catalog)
+    if analysis is None or not analysis.refs:
+        return []
+    found = routers(analysis, predicates.collect(analysis))
+    return [router.route(parameters) for router in found.values()]
+
+
+def explain_change(
+    gateway: Gateway, sql: str, parameters: Parameters, classified: Classified
+) -> list[str]:
+    """The lines of EXPLAIN for a change of data."""
+    routes = routes_of_change(gateway, sql, parameters, classified)
+    return explain_routes(classified.kind.value.upper(), routes)
+
+
+def _routes_of_insert(
+    gateway: Gateway, sql: str, parameters: Parameters, kind: StatementKind
+) -> list[TableRoute]:
+    if kind is StatementKind.COPY_FROM:
+        copied = parse_copy(sql)
+        table = find_table(gateway, copied.name) if copied is not None else None
+        parts = None
+    else:
+        parts = parse_insert(sql)
+        table = find_table(gateway, parts.name) if parts is not None else None
+    if table is None:
+        return []
+    number = values_shard(gateway, table, parts, sql, parameters) if parts is not None else None
+    if table.is_reference:
+        return [TableRoute(table, table.name, (0,), "reference table: every copy gets every row")]
+    if number is not None:
+        shard = table.placements.index(number)
+        return [TableRoute(table, table.name, (shard,), "every key of the list belongs to this shard")]
+    everywhere = tuple(range(table.strategy.shard_count))
+    return [TableRoute(table, table.name, everywhere, "each row goes to the shard of its key")]
+
+
+def _update_or_delete(
+    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
+) -> Result:
+    sql = number_parameters(sql)
+    verb = kind.value.upper()
+    analysis = analyse(sql, gateway.catalog)
+    target = _target(analysis) if analysis is not None else None
+    if analysis is None or target is None:
+        _refuse_if_named(gateway, sql, verb)
+        duck.execute(connections.gateway, sql, parameters)
+        return changed(connections.gateway, verb, _returns(sql))
+    if kind is StatementKind.UPDATE:
+        _check_key_stays(analysis, target)
+    numbers = _shards_to_change(analysis, target, parameters, verb)
+    results: list[Row] = []
+    columns: tuple[Column, ...] = ()
+    count = 0
+    returning = _returns(sql)
+    with connections.atomic(numbers) as writers:
+        for connection in writers.values():
+            duck.execute(connection, sql, parameters)
+            outcome = changed(connection, verb, returning)
+            columns = outcome.columns
+            results += outcome.fetchall()
+            count += outcome.rowcount
+    return Result(columns, f"{verb} {count}", rows=results, rowcount=count)
+
+
+def _target(analysis: Analysis) -> TableRef | None:
+    """The table that an UPDATE or DELETE changes, if it is one of the catalog."""
+    node = analysis.root.this
+    return next((ref for ref in analysis.refs if ref.node is node), None)
+
+
+def _returns(sql: str) -> bool:
+    return any(lexeme.upper == "RETURNING" for lexeme in significant(sql))
+
+
+def _refuse_if_named(gateway: Gateway, sql: str, verb: str) -> None:
+    """A change that could not be analysed must not run if it may be about a sharded table."""
+    names = {table.name.lower() for table in gateway.catalog.ready_tables()}
+    for lexeme in significant(sql):
+        if lexeme.kind in (Kind.WORD, Kind.QUOTED) and lexeme.identifier.lower() in names:
+            raise NotSupportedError(
+                f'this form of {verb} is not supported on the sharded table "{lexeme.identifier}"',
+                hint="Write the condition with plain comparisons in WHERE.",
+            )
+
+
+def _check_key_stays(analysis: Analysis, target: TableRef) -> None:
+    key = {name.lower() for name in target.table.shard_key}
+    for assignment in analysis.root.args.get("expressions") or []:
+        column = assignment.this if isinstance(assignment, exp.EQ) else assignment
+        for name in (found.name for found in column.find_all(exp.Column)):
+            if name.lower() in key:
+                raise NotSupportedError(
+                    f'column "{name}" is the shard key of "{target.table.name}": changing it would move the row '
+                    "to another shard",
+                    hint="DELETE the row and INSERT it with its new key.",
+                )
+
+
+def _shards_to_change(
+    analysis: Analysis, target: TableRef, parameters: Parameters, verb: str
+) -> list[int]:
+    """The database's shards on which the statement runs, each by itself. Raises NotSupportedError if that were wrong."""
+    if target.table.is_reference:
+        if all(ref.table.is_reference for ref in analysis.refs) and not analysis.others:
+            return [REFERENCE_SHARD]
+        raise _cannot(verb, target.table, "a reference table can only be changed by reference tables")
+    conditions = predicates.collect(analysis)
+    if analysis.others:
+        raise _cannot(verb, target.table, f"the shards cannot see {', '.join(analysis.others)}")
+    sharded = [ref for ref in analysis.refs if not ref.table.is_reference]
+    if not aligned(sharded, conditions):
+        raise _cannot(verb, target.table, "its rows depend on rows of other shards")
+    shards = routers(analysis, conditions)[target].shards(parameters)
+    return [target.table.placements[shard] for shard in shards]
+
+
+def _cannot(verb: str, table: Table, why: str) -> NotSupportedError:
+    return NotSupportedError(
+        f'this {verb} of "{table.name}" is not supported yet: {why}',
+        hint="Join on the shard key of co-located tables, use reference tables, or select the keys first.",
+    )
+
+
+def _truncate(gateway: Gateway, connections: SessionConnections, sql: str) -> Result:
+    names = [lexeme for lexeme in significant(sql)[1:] if lexeme.upper != "TABLE"]
+    name = tuple(lexeme.identifier for lexeme in names if lexeme.text != ".")
+    table = find_table(gateway, name)
+    if table is None:
+        duck.execute(connections.gateway, sql)
+        return Result(columns_of(connections.gateway)[:0], "TRUNCATE")
+    with connections.atomic(sorted(set(table.placements))) as writers:
+        for shard, number in enumerate(table.placements):
+            duck.execute(writers[number], f"DELETE FROM {shard_table(table, shard)}")
+    return Result((), "TRUNCATE")
