@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .errors import Error, InterfaceError, NotSupportedError, ProgrammingError
 from .executor import ddl, dml, system
+from .executor.binder import GatewayBinder
 from .executor.binding import attached_sql
 from .executor.connections import SessionConnections
 from .executor.result import Result, columns_of
@@ -33,6 +34,7 @@ class Session:
         self.database = database
         self._gateway = database.gateway
         self._connections = SessionConnections(self._gateway.instance)
+        self._binder = GatewayBinder(self._connections.gateway)
         self._open_result: Result | None = None
         self._closed = False
         self.allowed_tiers: frozenset[Tier] | None = None
@@ -120,7 +122,7 @@ class Session:
         from .planner.planner import plan_query
 
         allow = frozenset(Tier) if self.allowed_tiers is None else self.allowed_tiers
-        planned = plan_query(sql, parameters, self._gateway.catalog, allow)
+        planned = plan_query(sql, parameters, self._gateway.catalog, self._binder, allow)
         if planned.shape is not None and self.allowed_tiers is None:
             self.database.plans.keep(sql, planned.shape)
         return planned.plan

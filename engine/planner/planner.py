@@ -16,6 +16,7 @@ from ..sql.fingerprint import number_parameters
 from ..types import Parameters
 from . import predicates
 from .analysis import Analysis, analyse
+from .binder import Binder
 from .gather import gather, over_views
 from .plan import Plan, TableRoute, Tier
 from .route import RefRouter, routers, single_shard
@@ -45,7 +46,9 @@ class Planned:
     shape: RoutedShape | None
 
 
-def plan_query(text: str, parameters: Parameters, catalog: Catalog, allow: frozenset[Tier]) -> Planned:
+def plan_query(
+    text: str, parameters: Parameters, catalog: Catalog, binder: Binder, allow: frozenset[Tier]
+) -> Planned:
     """Plan a query. allow: the tiers that may be used; GATHER always is."""
     text = number_parameters(text)
     version = catalog.version
@@ -59,11 +62,11 @@ def plan_query(text: str, parameters: Parameters, catalog: Catalog, allow: froze
             reason = f"reads {', '.join(dict.fromkeys(analysis.others))}"
             return Planned(over_views(text, version, reason), text, None)
         return Planned(Plan(Tier.LOCAL, "no table is read", (), version), text, None)
-    return _plan_tables(analysis, parameters, catalog, allow)
+    return _plan_tables(analysis, parameters, catalog, binder, allow)
 
 
 def _plan_tables(
-    analysis: Analysis, parameters: Parameters, catalog: Catalog, allow: frozenset[Tier]
+    analysis: Analysis, parameters: Parameters, catalog: Catalog, binder: Binder, allow: frozenset[Tier]
 ) -> Planned:
     conditions = predicates.collect(analysis)
     by_ref = routers(analysis, conditions)
@@ -77,7 +80,7 @@ def _plan_tables(
             return Planned(plan, analysis.text, RoutedShape(tuple(by_ref.values()), catalog.version))
     reason = "nothing to push under the shards"
     if Tier.SPLIT in allow:
-        outcome = split(analysis, conditions, routes, catalog.version)
+        outcome = split(analysis, conditions, routes, catalog.version, binder)
         if isinstance(outcome, Plan):
             return Planned(outcome, analysis.text, None)
         reason = outcome

@@ -249,7 +249,7 @@ def collect(analysis: Analysis) -> Conditions:
 
 def _collect_scope(analysis: Analysis, scope: exp.Expression, conditions: Conditions) -> None:
     refs = analysis.refs_of(scope)
-    optional = {ref for ref in refs if _null_supplying(ref, scope)}
+    optional = {ref for ref in refs if null_supplying(ref, scope)}
     where = scope.args.get("where")
     for condition in conjuncts(where.this if where is not None else None):
         _collect_condition(analysis, scope, condition, conditions, set(refs), optional)
@@ -330,7 +330,7 @@ def _collect_join(analysis: Analysis, scope: exp.Expression, join: exp.Join, con
     held_right = {here} if here is not None and side != "RIGHT" else set()
     held_left = earlier if not side and kind != "ANTI" or side == "RIGHT" else set()
     allowed = held_right | held_left
-    optional = {ref for ref in allowed if _null_supplying(ref, scope)}
+    optional = {ref for ref in allowed if null_supplying(ref, scope)}
     for condition in conjuncts(join.args.get("on")):
         _collect_condition(analysis, scope, condition, conditions, allowed, optional)
     for name in join.args.get("using") or []:
@@ -368,7 +368,7 @@ def _sources_before(scope: exp.Expression, join: exp.Join) -> int:
     )
 
 
-def _null_supplying(ref: TableRef, scope: exp.Expression) -> bool:
+def null_supplying(ref: TableRef, scope: exp.Expression) -> bool:
     """Whether an outer join of `scope` can fill the columns of `ref` with NULL."""
     joins = scope.args.get("joins") or []
     from_clause = scope.args.get("from_")

@@ -1,0 +1,66 @@
+"""The planner's questions, answered by the gateway's DuckDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import Error
+from ..planner.binder import Function
+from ..storage import duck
+from ..types import Column
+
+_PLACES = frozenset({"query_location", "query_location_length", "location"})
+
+
+class GatewayBinder:
+    """A `planner.binder.Binder` over a session's connection to the gateway."""
+
+    def __init__(self, connection: duck.Connection) -> None:
+        self._connection = connection
+        self._functions: dict[str, Function] | None = None
+
+    def describe(self, sql: str) -> tuple[Column, ...] | None:
+        """Names and types of a query's result; None for a query that does not bind."""
+        try:
+            rows = duck.rows(self._connection, f"DESCRIBE {sql}")
+        except Error:
+            return None
+        return tuple(Column(str(row[0]), str(row[1])) for row in rows)
+
+    def functions(self) -> Mapping[str, Function]:
+        """All functions by name. A name with several meanings keeps the one that is hardest to plan."""
+        if self._functions is None:
+            rows = duck.rows(
+                self._connection,
+                "SELECT lower(function_name), max(function_type),"
+                " bool_and(coalesce(stability, 'CONSISTENT') = 'CONSISTENT')"
+                " FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')"
+                " GROUP BY ALL HAVING count(DISTINCT function_type) = 1",
+            )
+            self._functions = {name: Function(kind, consistent) for name, kind, consistent in rows}
+        return self._functions
+
+    def same_meaning(self, one: str, other: str) -> bool:
+        """Whether DuckDB's parser makes the same tree of both texts, places and ways to write an interval aside."""
+        return (tree := self._tree(one)) is not None and tree == self._tree(other)
+
+    def _tree(self, sql: str) -> Any:
+        try:
+            rows = duck.rows(self._connection, "SELECT json_serialize_sql(?::VARCHAR)", [sql])
+        except Error:
+            return None
+        tree = json.loads(rows[0][0])
+        return None if tree.get("error") else _without_places(tree)
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.get("kind") in ("INTEGER", "STRING") and "text" in value:
+            # `INTERVAL 90 DAY` and `INTERVAL '90' DAY` are the same interval; sqlglot writes the second for the first.
+            return value["text"]
+        return {key: _without_places(inner) for key, inner in value.items() if key not in _PLACES}
+    if isinstance(value, list):
+        return [_without_places(inner) for inner in value]
+    return value

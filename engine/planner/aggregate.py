@@ -1,0 +1,133 @@
+"""Aggregates in two steps: states on the shards, merged and finished at the gateway.
+
+DuckDB lets the state of an aggregate travel (`sum(x) EXPORT_STATE`), so one rule merges nearly all of them:
+`finalize(combine_aggr(state))`. What has no state, what depends on the order of rows, and DISTINCT are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from .analysis import DIALECT
+from .binder import Binder
+from .block import Block, function_name
+from .predicates import has_column
+
+# Checked against one DuckDB with states of two instances: merging gives what aggregating all rows gives.
+MERGEABLE = frozenset(
+    """
+    sum avg mean count count_star min max stddev stddev_samp stddev_pop variance var_samp var_pop bool_and bool_or
+    bit_and bit_or bit_xor median quantile quantile_cont quantile_disc approx_count_distinct approx_quantile skewness
+    kurtosis kurtosis_pop corr covar_pop covar_samp regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope
+    regr_sxx regr_sxy regr_syy fsum kahan_sum sumkahan favg mad sem count_if countif
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A block's GROUP BY and aggregates. groups, aggregates: distinct expressions in order of appearance."""
+
+    groups: tuple[exp.Expression, ...]
+    aggregates: tuple[exp.Expression, ...]
+
+    @property
+    def is_aggregated(self) -> bool:
+        """Whether the block makes one row of many."""
+        return bool(self.groups or self.aggregates)
+
+
+def grouping_of(block: Block, binder: Binder) -> Grouping | str:
+    """The grouping of a block, or the reason why it cannot be done in two steps."""
+    select = block.select
+    group = select.args.get("group")
+    if group is not None and any(value for name, value in group.args.items() if name not in ("expressions", "all")):
+        return "grouping sets need all rows in one place"
+    aggregates: list[exp.Expression] = []
+    scope = [*select.expressions, select.args.get("having"), select.args.get("order")]
+    for part in scope:
+        if part is not None:
+            _collect_aggregates(part, binder, aggregates)
+    groups: list[exp.Expression] = []
+    if group is not None and group.args.get("all"):
+        for item in select.expressions:
+            found: list[exp.Expression] = []
+            _collect_aggregates(item, binder, found)
+            if not found:
+                groups.append(item.unalias())
+    elif group is not None:
+        for item in group.expressions:
+            groups.append(_group_expression(item, block))
+    return Grouping(tuple(dict.fromkeys(groups)), tuple(dict.fromkeys(aggregates)))
+
+
+def _collect_aggregates(node: exp.Expression, binder: Binder, found: list[exp.Expression]) -> None:
+    """Add the aggregates of this query level, outermost first; those of subqueries are their own business."""
+    if isinstance(node, (exp.Subquery, exp.Select)):
+        return
+    if is_aggregate(node, binder):
+        found.append(node)
+        return
+    for child in node.iter_expressions():
+        _collect_aggregates(child, binder, found)
+
+
+def is_aggregate(node: exp.Expression, binder: Binder) -> bool:
+    """Whether a node is a call of an aggregate function, its FILTER included."""
+    if isinstance(node, (exp.Filter, exp.WithinGroup)):
+        return True
+    if isinstance(node, exp.AggFunc):
+        return True
+    if isinstance(node, exp.Func):
+        name = function_name(node)
+        known = binder.functions().get(name) if name is not None else None
+        return known is not None and known.kind == "aggregate"
+    return False
+
+
+def _group_expression(item: exp.Expression, block: Block) -> exp.Expression:
+    """What an item of GROUP BY stands for: a position, the alias of a result column, or itself."""
+    projections = block.select.expressions
+    if isinstance(item, exp.Literal) and not item.is_string:
+        position = int(str(item.this))
+        if 1 <= position <= len(projections):
+            return projections[position - 1].unalias()
+    if isinstance(item, exp.Column) and not item.table:
+        if not any(has_column(ref, item.name) for ref in block.own_refs):
+            for projection in projections:
+                if isinstance(projection, exp.Alias) and projection.alias.lower() == item.name.lower():
+                    return projection.this
+    return item
+
+
+def not_mergeable(grouping: Grouping) -> str | None:
+    """Why the aggregates cannot be merged from states, if so."""
+    for aggregate in grouping.aggregates:
+        call = aggregate.this if isinstance(aggregate, exp.Filter) else aggregate
+        name = function_name(call)
+        if name is None or name not in MERGEABLE or isinstance(call, exp.WithinGroup):
+            return f"{name or call.sql(dialect=DIALECT)} cannot be merged from parts"
+        if call.find(exp.Distinct, exp.Order):
+            return f"{name} with DISTINCT or ORDER BY needs all rows in one place"
+        if name in ("min", "max") and len(call.expressions) > 0:
+            return f"{name} with a count has no state"
+    return None
+
+
+def groups_stay_apart(block: Block, grouping: Grouping) -> bool:
+    """Whether no group has rows on two shards: a whole shard key of a table that must be there is grouped by."""
+    grouped = {
+        (column.table.lower(), column.name.lower()) for column in grouping.groups if isinstance(column, exp.Column)
+    }
+    ref = block.anchor
+    own = block.own_refs
+
+    def is_grouped(name: str) -> bool:
+        if (ref.name.lower(), name.lower()) in grouped:
+            return True
+        alone = sum(has_column(other, name) for other in own) == 1
+        return alone and ("", name.lower()) in grouped
+
+    return bool(ref.table.shard_key) and all(is_grouped(name) for name in ref.table.shard_key)

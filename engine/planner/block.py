@@ -1,0 +1,165 @@
+"""Which SELECT can run on each shard by itself, and its text with slots for the tables.
+
+A *block* is a SELECT whose FROM joins tables only, such that the join of the whole tables is the union of the joins of
+each shard's part: its sharded tables are aligned (`colocation.py`), its reference tables are never on the side of an
+outer join that would repeat their rows once per shard.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from .analysis import DIALECT, Analysis, TableRef, source_count
+from .binder import Binder
+from .colocation import aligned
+from .plan import TableRoute, TableSlot
+from .predicates import Conditions, null_supplying
+
+_REF = "duckraft_ref"
+_SLOT = re.compile(r'"?__duckraft_slot_(\d+)"?')
+
+# Whatever else a SELECT may carry changes which rows it sees or returns in a way that parts cannot do for the whole.
+_UNDERSTOOD = frozenset(
+    {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "hint", "kind"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A SELECT that can run on each shard by itself. refs: every reference in it, subqueries included."""
+
+    select: exp.Select
+    refs: tuple[TableRef, ...]
+    shards: tuple[int, ...]
+    anchor: TableRef
+
+    @property
+    def own_refs(self) -> list[TableRef]:
+        """The references of its own FROM."""
+        return [ref for ref in self.refs if ref.scope is self.select]
+
+
+def as_block(
+    analysis: Analysis,
+    select: exp.Expression,
+    conditions: Conditions,
+    routes: dict[TableRef, TableRoute],
+    binder: Binder,
+) -> Block | str:
+    """The block that a SELECT is, or the reason why it is none."""
+    if not isinstance(select, exp.Select):
+        return "a set operation is merged at the gateway"
+    unknown = {name for name, value in select.args.items() if value} - _UNDERSTOOD
+    if unknown:
+        return f"{', '.join(sorted(unknown)).rstrip('_')} needs all rows in one place"
+    inside = set(map(id, select.find_all(exp.Table)))
+    refs = tuple(ref for ref in analysis.refs if id(ref.node) in inside)
+    if len(refs) != len(inside):
+        return "it reads relations that are not tables"
+    own = [ref for ref in refs if ref.scope is select]
+    if len(own) != source_count(select):
+        return "a subquery in FROM is merged at the gateway"
+    sharded = [ref for ref in refs if not ref.table.is_reference]
+    if not any(not ref.table.is_reference for ref in own):
+        return "it reads reference tables only"
+    if not aligned(sharded, conditions):
+        return "its tables are joined on other columns than their shard keys"
+    trouble = _join_trouble(select, own) or _function_trouble(select, binder)
+    if trouble:
+        return trouble
+    anchor, shards = _shards(select, own, routes)
+    return Block(select, refs, shards, anchor)
+
+
+def _join_trouble(select: exp.Select, own: list[TableRef]) -> str | None:
+    """Why the join of the parts would not be the part of the join, if so."""
+    by_node = {id(ref.node): ref for ref in own}
+    left_sharded = not by_node[id(select.args["from_"].this)].table.is_reference
+    for join in select.args.get("joins") or []:
+        right_sharded = not by_node[id(join.this)].table.is_reference
+        side, kind, method = join.side.upper(), join.kind.upper(), join.method.upper()
+        if method:
+            return f"a {method} join needs all rows in one place"
+        if side == "FULL" and (left_sharded or right_sharded):
+            return "a FULL JOIN of sharded tables is merged at the gateway"
+        keeps_left = side == "LEFT" or kind in ("SEMI", "ANTI")
+        if keeps_left and right_sharded and not left_sharded:
+            return "an outer join keeps the rows of a reference table: each shard would repeat them"
+        if side == "RIGHT" and left_sharded and not right_sharded:
+            return "an outer join keeps the rows of a reference table: each shard would repeat them"
+        left_sharded = left_sharded or right_sharded
+    return None
+
+
+def _function_trouble(select: exp.Select, binder: Binder) -> str | None:
+    """Volatile functions, macros and functions we do not know stay at the gateway."""
+    for node in select.find_all(exp.Func, exp.Window):
+        if isinstance(node, exp.Window):
+            return "a window function needs all rows in one place"
+        name = function_name(node)
+        if name is None:
+            continue
+        known = binder.functions().get(name)
+        if known is None and isinstance(node, exp.Anonymous):
+            return f"{name} is not a function that is known to work on parts"
+        if known is not None and (known.kind == "macro" or not known.consistent):
+            return f"{name} may give each shard another value"
+    return None
+
+
+_CALL = re.compile(r"^([A-Za-z_]\w*)\(")
+
+
+def function_name(node: exp.Expression) -> str | None:
+    """The name under which DuckDB knows a function call, in lower case; None for operators such as CASE and CAST."""
+    if isinstance(node, exp.Anonymous):
+        return str(node.this).lower()
+    if isinstance(node, (exp.Cast, exp.Case, exp.And, exp.Or, exp.If)):
+        return None
+    found = _CALL.match(node.sql(dialect=DIALECT))
+    return found.group(1).lower() if found else None
+
+
+def _shards(
+    select: exp.Select, own: list[TableRef], routes: dict[TableRef, TableRoute]
+) -> tuple[TableRef, tuple[int, ...]]:
+    """The shards that can give a row: those that every sharded table which must be there has rows on."""
+    sharded = [ref for ref in own if not ref.table.is_reference]
+    required = [ref for ref in sharded if not null_supplying(ref, select)]
+    if not required:
+        return sharded[0], tuple(range(sharded[0].table.strategy.shard_count))
+    common = set.intersection(*(set(routes[ref].shards) for ref in required))
+    return required[0], tuple(sorted(common)) or (0,)
+
+
+def render(
+    expression: exp.Expression, refs: tuple[TableRef, ...]
+) -> tuple[str | TableSlot, ...]:
+    """SQL text of an expression, each table of `refs` in it a slot that keeps the name it has in the statement."""
+    for number, ref in enumerate(refs):
+        # Copies of a node keep its `meta`, so the tables of a copied expression are found by it.
+        ref.node.meta[_REF] = number
+
+    def slotted(node: exp.Expression) -> exp.Expression:
+        number = node.meta.get(_REF) if isinstance(node, exp.Table) else None
+        if number is None:
+            return node
+        alias = exp.TableAlias(this=exp.to_identifier(refs[number].name, quoted=True))
+        return exp.Table(this=exp.to_identifier(f"__duckraft_slot_{number}"), alias=alias)
+
+    return cut(expression.copy().transform(slotted).sql(dialect=DIALECT), refs)
+
+
+def cut(text: str, refs: tuple[TableRef, ...]) -> tuple[str | TableSlot, ...]:
+    """`text` cut at its slots."""
+    pieces: list[str | TableSlot] = []
+    position = 0
+    for found in _SLOT.finditer(text):
+        pieces.append(text[position : found.start()])
+        pieces.append(TableSlot(refs[int(found.group(1))].table))
+        position = found.end()
+    pieces.append(text[position:])
+    return tuple(pieces)
