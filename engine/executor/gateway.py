@@ -15,7 +15,7 @@ from pathlib import Path
 from ..catalog.model import REFERENCE_SHARD, Catalog, Shard, Table, TableState
 from ..catalog.store import CatalogStore, MemoryCatalogStore
 from ..storage import duck, shard
-from ..storage.directory import DataDirectory
+from ..storage.directory import SHARDS_NAME, DataDirectory, sync_directory
 from ..types import quote_identifier
 from .binding import shards_of, view_sql
 
@@ -87,6 +87,8 @@ class Gateway:
             shard.create(self.instance, number, path, self._catalog.database_id)
             relative = str(path.relative_to(self.directory.path)) if path and self.directory else None
             made.append(Shard(number, relative))
+        if made and self.directory is not None:
+            sync_directory(self.directory.path / SHARDS_NAME)
         if made:
             self.publish(self._catalog.with_shards(tuple(made)))
 

@@ -10,6 +10,7 @@ Leaves to others: the query (`dml.py`), the transactions (`connections.py`).
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ QUEUED_BATCHES = 4
 _SHARD = "__duckraft_shard"
 _SOURCE = "__duckraft_source"
 _POLL_S = 0.05
+_NESTED = re.compile(r"\[|^(?:STRUCT|MAP|UNION)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,11 @@ def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load
     first = next(batches, None)
     if first is None:
         return Loaded(0, [], None)
-    lanes = {shard: _Lane(shard, connection, job) for shard, connection in writers.items()}
     failed = threading.Event()
+    lanes = {shard: _Lane(shard, connection, job, failed) for shard, connection in writers.items()}
     try:
         for shard, batch in _chain(first, batches):
-            lanes[shard].put(batch, failed)
+            lanes[shard].put(batch)
             if failed.is_set():
                 break
     except BaseException:
@@ -81,7 +83,7 @@ def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load
         raise
     finally:
         for lane in lanes.values():
-            lane.finish(failed)
+            lane.finish()
     for lane in lanes.values():
         if lane.error is not None:
             raise lane.error
@@ -99,20 +101,19 @@ def _chain(
 
 def _batches(reader: duck.Connection, job: Load) -> Iterator[tuple[int, pa.RecordBatch]]:
     """(shard, rows) pieces of the query's result, in order."""
-    from .scatter import scatter
+    from .scatter import deal, scatter
 
     strategy = job.table.strategy
     if isinstance(strategy, SpreadStrategy):
         dealt = job.dealt
-        for batch in _arrow(reader, job.query, job.parameters):
-            for hand in strategy.deal(dealt, batch.num_rows):
-                yield hand.shard, batch.slice(hand.first, hand.count)
+        for batch in _arrow(reader, job, job.query):
+            yield from deal(batch, dealt, strategy.shard_count)
             dealt += batch.num_rows
     elif strategy.shard_count == 1 and not strategy.key:
-        for batch in _arrow(reader, job.query, job.parameters):
+        for batch in _arrow(reader, job, job.query):
             yield 0, batch
     else:
-        for batch in _arrow(reader, _with_shard_number(job), job.parameters):
+        for batch in _arrow(reader, job, _with_shard_number(job)):
             numbers = batch.column(batch.num_columns - 1)
             rows = batch.select(range(batch.num_columns - 1))
             if numbers.null_count:
@@ -126,11 +127,12 @@ def _with_shard_number(job: Load) -> str:
     return f"SELECT *, CAST({number} AS USMALLINT) AS {_SHARD} FROM ({job.query}\n)"
 
 
-def _arrow(reader: duck.Connection, sql: str, parameters: Parameters) -> Iterator[pa.RecordBatch]:
-    """The rows of a query as Arrow batches; strings as views, which can be moved without copying their bytes."""
-    duck.execute(reader, "SET arrow_output_version = '1.4'")
-    duck.execute(reader, "SET produce_arrow_string_view = true")
-    stream = duck.arrow_stream(reader, sql, parameters, BATCH_ROWS)
+def _arrow(reader: duck.Connection, job: Load, sql: str) -> Iterator[pa.RecordBatch]:
+    """The rows of a query as Arrow batches, empty ones left out."""
+    # Arrow cannot gather lists of string views; outside of nested types they are moved without copying their bytes.
+    nested = any(_NESTED.search(column.type) for column in job.table.columns)
+    duck.use_string_views(reader, not nested)
+    stream = duck.arrow_stream(reader, sql, job.parameters, BATCH_ROWS)
     while True:
         batch = duck.guarded(lambda: next(stream, None))
         if batch is None:
@@ -164,7 +166,9 @@ def no_shard_error(table: Table, key: str) -> NoShardError:
 class _Lane:
     """The queue and the writer thread of one shard; the thread starts with the first batch."""
 
-    def __init__(self, shard: int, connection: duck.Connection, job: Load) -> None:
+    def __init__(
+        self, shard: int, connection: duck.Connection, job: Load, failed: threading.Event
+    ) -> None:
         self.count = 0
         self.returned: list[Row] = []
         self.description: Any = None
@@ -173,25 +177,24 @@ class _Lane:
         self._connection = connection
         self._job = job
         self._queue: queue.Queue[pa.RecordBatch | None] = queue.Queue(QUEUED_BATCHES)
-        self._failed: threading.Event | None = None
+        self._failed = failed
         self._thread: threading.Thread | None = None
 
-    def put(self, batch: pa.RecordBatch, failed: threading.Event) -> None:
+    def put(self, batch: pa.RecordBatch) -> None:
         """Hand over a batch; waits while the writer is behind, unless something failed."""
         if self._thread is None:
-            self._failed = failed
             self._thread = threading.Thread(
                 target=self._write, args=(batch.schema,), name=f"duckraft-load-{self._shard}"
             )
             self._thread.start()
-        while not failed.is_set():
+        while not self._failed.is_set():
             try:
                 self._queue.put(batch, timeout=_POLL_S)
                 return
             except queue.Full:
                 continue
 
-    def finish(self, failed: threading.Event) -> None:
+    def finish(self) -> None:
         """Tell the writer that nothing more comes, and wait for it."""
         if self._thread is None:
             return
@@ -200,21 +203,8 @@ class _Lane:
                 self._queue.put(None, timeout=_POLL_S)
                 break
             except queue.Full:
-                if failed.is_set():
-                    continue
-        self._thread.join()
-
-    def _arriving(self) -> Iterator[pa.RecordBatch]:
-        while True:
-            try:
-                batch = self._queue.get(timeout=_POLL_S)
-            except queue.Empty:
-                if self._failed is not None and self._failed.is_set():
-                    return
                 continue
-            if batch is None:
-                return
-            yield batch
+        self._thread.join()
 
     def _write(self, schema: pa.Schema) -> None:
         import pyarrow as pa
@@ -224,7 +214,7 @@ class _Lane:
         target = shard_table(job.table, self._shard) + job.target_alias
         sql = f"{job.verb} {target} ({columns}) SELECT * FROM {_SOURCE} {job.tail}"
         try:
-            source = pa.RecordBatchReader.from_batches(schema, self._arriving())
+            source = pa.RecordBatchReader.from_batches(schema, _arriving(self._queue, self._failed))
             duck.guarded(lambda: self._connection.register(_SOURCE, source))
             duck.execute(self._connection, sql)
             if job.returning:
@@ -233,9 +223,24 @@ class _Lane:
                 self.count = len(self.returned)
             else:
                 self.count = duck.guarded(self._connection.fetchall)[0][0]
-            # Where the statement failed, the transaction's end takes the registration away.
+            # Where the statement failed, the end of its transaction takes the registration away.
             duck.guarded(lambda: self._connection.unregister(_SOURCE))
         except Error as error:
             self.error = error
-            if self._failed is not None:
-                self._failed.set()
+            self._failed.set()
+
+
+def _arriving(
+    batches: queue.Queue[pa.RecordBatch | None], failed: threading.Event
+) -> Iterator[pa.RecordBatch]:
+    """The batches of a lane. It knows no connection: DuckDB holds it, and would never be freed in such a circle."""
+    while True:
+        try:
+            batch = batches.get(timeout=_POLL_S)
+        except queue.Empty:
+            if failed.is_set():
+                return
+            continue
+        if batch is None:
+            return
+        yield batch

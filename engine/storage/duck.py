@@ -40,6 +40,9 @@ def open_instance(threads: int | None = None, memory_limit: str | None = None) -
         connection = duckdb.connect(":memory:", config=settings)
         # Measured on TPC-H over attached shards: this optimizer costs a union of shards a third of its time.
         connection.execute("SET GLOBAL disabled_optimizers = 'partial_aggregate_pushdown'")
+        # Rows travel between DuckDB's as Arrow: every type must come back as it was.
+        connection.execute("SET GLOBAL arrow_lossless_conversion = true")
+        connection.execute("SET GLOBAL arrow_output_version = '1.4'")
     except duckdb.Error as error:
         raise translate(error) from None
     return connection
@@ -67,6 +70,11 @@ def rows(connection: Connection, sql: str, parameters: Parameters = None) -> lis
         return execute(connection, sql, parameters).fetchall()
     except duckdb.Error as error:
         raise translate(error, sql) from None
+
+
+def use_string_views(connection: Connection, wanted: bool) -> None:
+    """Choose how the instance gives strings to Arrow: as views, or with offsets. Raises errors.Error."""
+    execute(connection, f"SET GLOBAL produce_arrow_string_view = {str(wanted).lower()}")
 
 
 def arrow_stream(
