@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -37,7 +37,7 @@ class OrderedSteps(click.Command):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="duckraft tour [OPTIONS] shows what duckraft does on the flights of New York in 2013.",
 )
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=click.Path())
 @click.option("-c", "--command", "commands", multiple=True, metavar="SQL", help="Run SQL, then leave.")
 @click.option(
     "-f",
@@ -72,7 +72,7 @@ class OrderedSteps(click.Command):
 @click.pass_context
 def shell_command(
     ctx: click.Context,
-    path: Path | None,
+    path: str | None,
     commands: tuple[str, ...],
     files: tuple[str, ...],
     shards: int | None,
@@ -91,7 +91,7 @@ def shell_command(
     Rows go to standard output, everything else to standard error.
     Exit codes: 0 fine, 1 usage or file, 2 no database, 3 SQL error, 130 interrupted.
     """
-    if path == Path("tour"):
+    if path == "tour":
         raise click.UsageError(
             "'tour' comes first: duckraft tour [OPTIONS]. For a directory of that name give ./tour."
         )
@@ -112,7 +112,8 @@ def shell_command(
         quiet=quiet,
         stop_on_error=on_error == "stop",
     )
-    return run_program(path, shards, steps, settings, output)
+    directory = None if path is None else Path(path)
+    return _end_quietly_without_reader(lambda: run_program(directory, shards, steps, settings, output))
 
 
 @click.command("tour", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -125,7 +126,7 @@ def tour_command(shards: int, path: Path | None, no_pause: bool) -> int:
     """Show what duckraft does, on the 336,776 flights that left New York in 2013."""
     from .tour.run import run_tour
 
-    return run_tour(shards, path, pause=not no_pause)
+    return _end_quietly_without_reader(lambda: run_tour(shards, path, pause=not no_pause))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -144,17 +145,19 @@ def run(arguments: Sequence[str]) -> int:
         return exit_codes.USAGE
     except (KeyboardInterrupt, click.Abort):
         return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        _forget_standard_output()
-        return exit_codes.BROKEN_PIPE
     return int(code or 0)
 
 
-def _forget_standard_output() -> None:
-    """Let Python's own flush at exit go nowhere: the reader of standard output is gone."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+def _end_quietly_without_reader(work: Callable[[], int]) -> int:
+    """The exit code of `work`; if the reader of standard output goes away, that of a filter that is stopped by it."""
+    try:
+        return work()
+    except BrokenPipeError:
+        # What is left in the buffer goes nowhere, so that Python's own flush at exit does not fail again.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        return exit_codes.BROKEN_PIPE
 
 
 def main() -> None:

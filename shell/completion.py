@@ -22,10 +22,11 @@ from .formats import FORMATS
 if TYPE_CHECKING:
     from .interpreter import Interpreter
 
-_WORD = re.compile(r"[\w$]+$")
+_WORD = re.compile(r"[\w$.]+$")
 _BEFORE_A_TABLE = re.compile(
-    r"\b(?:from|join|into|update|table|describe|with)\s+(?:[\w.]+\s*,\s*)*[\w$]*$", re.IGNORECASE
+    r"\b(?:from|join|into|update|table|describe|with)\s+(?:[\w.]+\s*,\s*)*[\w$.]*$", re.IGNORECASE
 )
+_SYSTEM_TABLES = ("duckraft.tables", "duckraft.shards", "duckraft.nodes")
 _OUR_WORDS = (
     "SHARD BY", "SHARDS", "HASH", "CONSISTENT HASH", "DIRECTORY", "REFERENCE", "COLOCATE WITH", "VALUES LESS THAN",
     "MAXVALUE", "SHOW TABLES", "SHOW SHARDS", "SHOW NODES", "EXPLAIN ROUTE",
@@ -89,24 +90,30 @@ class ShellCompleter(Completer):
     def _names(self, statement: str, before: str, word: str) -> Iterator[tuple[str, str]]:
         """Names that begin with `word`, each with its kind, the likeliest first."""
         prefix = word.lower()
-        tables = [name for name in self._schema.columns if name.lower().startswith(prefix)]
+        known = (*self._schema.columns, *_SYSTEM_TABLES)
+        tables = [(name, "table") for name in known if name.lower().startswith(prefix)]
         if _BEFORE_A_TABLE.search(before):
-            yield from ((name, "table") for name in tables)
+            yield from tables
             return
-        used = set(re.findall(r"[\w$]+", statement.lower()))
-        seen: set[str] = set()
-        for table, columns in self._schema.columns.items():
-            if table.lower() in used:
-                for column in columns:
-                    if column.lower().startswith(prefix) and column not in seen:
-                        seen.add(column)
-                        yield column, f"column of {table}"
-        yield from ((name, "table") for name in tables)
+        qualifier, dot, column_prefix = word.rpartition(".")
+        for column, table in self._columns_in(statement).items():
+            if column.lower().startswith(column_prefix.lower()):
+                yield f"{qualifier}{dot}{column}", f"column of {table}"
+        yield from tables
         if prefix:
-            lower = word.islower()
             for keyword in (*_OUR_WORDS, *self._schema.keywords):
                 if keyword.lower().startswith(prefix):
-                    yield (keyword.lower() if lower else keyword), ""
+                    yield (keyword.lower() if word.islower() else keyword), ""
+
+    def _columns_in(self, statement: str) -> dict[str, str]:
+        """The columns of the tables that `statement` mentions, each with the first table that has it."""
+        mentioned = set(re.findall(r"[\w$]+", statement.lower()))
+        found: dict[str, str] = {}
+        for table, columns in self._schema.columns.items():
+            if table.lower() in mentioned:
+                for column in columns:
+                    found.setdefault(column, table)
+        return found
 
     def _refresh(self) -> None:
         """Read the names anew if a statement may have changed them."""
@@ -121,7 +128,8 @@ class ShellCompleter(Completer):
                 ]
             schema.columns = {}
             for table, column in shell.query(
-                "SELECT table_name, column_name FROM information_schema.columns ORDER BY table_name, ordinal_position"
+                "SELECT table_name, column_name FROM information_schema.columns "
+                "WHERE table_schema <> 'duckraft' ORDER BY table_name, ordinal_position"
             ):
                 schema.columns.setdefault(str(table), []).append(str(column))
         except Error:

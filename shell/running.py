@@ -12,17 +12,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_CANCEL_AGAIN_AFTER_S = 0.05
+_LOOK_FOR_SIGNALS_S = 0.05
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_cancellable(work: Callable[[], None], cancel: Callable[[], None]) -> None:
     """Do `work` to its end and raise what it raises.
 
-    On Ctrl-C (KeyboardInterrupt) or termination (SystemExit) call `cancel`, wait for the work to stop, and raise that.
-    `cancel` is called again until then, since it has no effect while the work is between two steps.
+    On Ctrl-C or termination call `cancel`, wait for the work to stop, and raise KeyboardInterrupt or SystemExit
+    (128 + signal). `cancel` is called again until then, since it has no effect while the work is between two steps.
     """
+    if threading.current_thread() is not threading.main_thread():
+        work()
+        return
     failure: list[BaseException] = []
     finished = threading.Event()
+    caught: list[int] = []
 
     def body() -> None:
         try:
@@ -32,27 +37,24 @@ def run_cancellable(work: Callable[[], None], cancel: Callable[[], None]) -> Non
         finally:
             finished.set()
 
-    thread = threading.Thread(target=body, name="duckraft-statement")
-    thread.start()
+    # An exception raised by a handler could strike between two steps of starting the thread, and lose it.
+    previous = [
+        (number, signal.signal(number, lambda number, _: caught.append(number))) for number in _SIGNALS
+    ]
     try:
-        finished.wait()
-    except (KeyboardInterrupt, SystemExit):
-        _stop(finished, cancel)
-        raise
-    finally:
+        thread = threading.Thread(target=body, name="duckraft-statement")
+        thread.start()
+        while not finished.wait(_LOOK_FOR_SIGNALS_S):
+            if caught:
+                cancel()
         thread.join()
+    finally:
+        for number, handler in previous:
+            signal.signal(number, handler)
+    if caught:
+        raise KeyboardInterrupt if caught[0] == signal.SIGINT else SystemExit(128 + caught[0])
     if failure:
         raise failure[0]
-
-
-def _stop(finished: threading.Event, cancel: Callable[[], None]) -> None:
-    while not finished.is_set():
-        # An impatient second Ctrl-C changes nothing: the statement must end before the session can be used or closed.
-        try:
-            cancel()
-            finished.wait(_CANCEL_AGAIN_AFTER_S)
-        except (KeyboardInterrupt, SystemExit):
-            continue
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from duckraft.engine.types import quote_identifier
+from duckraft.engine.types import quote_identifier, quote_string
 
 from .command import Command
 
@@ -12,28 +12,45 @@ if TYPE_CHECKING:
     from ..interpreter import Interpreter
 
 
+_TABLES = (
+    "SELECT table_schema AS schema, table_name AS table, strategy, shard_key, shards, rows "
+    "FROM duckraft.tables ORDER BY ALL"
+)
+_SHARDS = (
+    "SELECT table_schema AS schema, table_name AS table, shard, holds, node, rows, file_bytes "
+    "FROM duckraft.shards ORDER BY schema, table, shard"
+)
+
+
 def _tables(shell: Interpreter, _: list[str]) -> None:
-    shell.execute("SHOW TABLES")
+    shell.execute(_TABLES)
 
 
 def _describe(shell: Interpreter, words: list[str]) -> None:
-    if words:
-        shell.execute(f"DESCRIBE {_table_name(words[0])}")
-    else:
-        shell.execute("SHOW TABLES")
+    if not words:
+        shell.execute(_TABLES)
+        return
+    parts = [part.strip('"') for part in words[0].split(".")]
+    shell.execute(f"DESCRIBE {'.'.join(map(quote_identifier, parts))}")
+    schema, name = ("main", *parts)[-2:]
+    found = shell.query(
+        "SELECT clause, primary_key, colocated_with FROM duckraft.tables "
+        f"WHERE lower(table_schema) = lower({quote_string(schema)}) AND lower(table_name) = lower({quote_string(name)})"
+    )
+    for clause, primary_key, colocated_with in found:
+        shell.output.notice(clause)
+        if primary_key:
+            shell.output.notice(f"PRIMARY KEY ({', '.join(primary_key)})")
+        if colocated_with:
+            shell.output.notice(f"Rows of one key lie beside those of: {', '.join(colocated_with)}")
 
 
 def _shards(shell: Interpreter, _: list[str]) -> None:
-    shell.execute("SHOW SHARDS")
+    shell.execute(_SHARDS)
 
 
 def _nodes(shell: Interpreter, _: list[str]) -> None:
     shell.execute("SHOW NODES")
-
-
-def _table_name(word: str) -> str:
-    """A table's name as the user wrote it, `schema.table` too; quoted, so that it cannot be anything else."""
-    return ".".join(quote_identifier(part.strip('"')) for part in word.split("."))
 
 
 COMMANDS = (
@@ -41,7 +58,7 @@ COMMANDS = (
     Command(
         ("\\d", ".describe"),
         "[TABLE]",
-        "Show the columns of a table; without one, list the tables.",
+        "Show a table's columns and how it is sharded; without one, list the tables.",
         "\\d flights",
         _describe,
         0,

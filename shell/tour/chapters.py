@@ -114,11 +114,18 @@ def _placement() -> Chapter:
         "Where the rows are",
         "The catalog is made of tables, so that plain SQL can ask where the data lies.",
         (
-            Stop("The tables, their strategies and their keys.", "SHOW TABLES"),
             Stop(
-                "The spread: hashing is even, but flights without a tail number all lie together; ranges and lists are "
-                "as even as the data.",
-                "SELECT table_name, shard, row_count FROM duckraft.shards ORDER BY table_name, shard",
+                "The tables, their strategies and their keys. (SHOW TABLES tells more.)",
+                "SELECT table_name, strategy, shard_key, shards, rows FROM duckraft.tables ORDER BY table_name",
+            ),
+            Stop(
+                "The spread, shard by shard: hashing is even, ranges and lists are as even as the data.",
+                "SELECT table_name, list(rows ORDER BY shard) AS rows_by_shard FROM duckraft.shards\n"
+                "GROUP BY table_name ORDER BY table_name",
+            ),
+            Stop(
+                "What each shard of a table holds.",
+                "SELECT shard, holds, rows FROM duckraft.shards WHERE table_name = 'weather' ORDER BY shard",
             ),
         ),
     )
