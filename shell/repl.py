@@ -58,9 +58,18 @@ def greeting(shell: Interpreter) -> str:
     )
 
 
+def _bare(text: str) -> str:
+    return text.strip().rstrip(";").lower()
+
+
+def is_plain_word(text: str) -> bool:
+    """Whether `text` is one of the words that stand for a command: `exit`, `quit`, `help`."""
+    return _bare(text) in _PLAIN_WORDS
+
+
 def run_input(shell: Interpreter, text: str) -> None:
     """Do what was typed; errors were told, and the prompt comes back. Raises Quit."""
-    text = _PLAIN_WORDS.get(text.strip().rstrip(";").lower(), text)
+    text = _PLAIN_WORDS.get(_bare(text), text)
     try:
         shell.run_text(text)
     except StopScript:
@@ -80,8 +89,8 @@ def _prompt_session(shell: Interpreter) -> PromptSession[str]:
     return PromptSession(
         message=PROMPT,
         multiline=True,
-        prompt_continuation=CONTINUATION,
-        key_bindings=_enter_runs_finished_statements(),
+        prompt_continuation=_continuation,
+        key_bindings=_key_bindings(),
         completer=ShellCompleter(shell),
         complete_while_typing=False,
         enable_history_search=True,
@@ -93,21 +102,26 @@ def _prompt_session(shell: Interpreter) -> PromptSession[str]:
     )
 
 
-def _enter_runs_finished_statements() -> KeyBindings:
-    from prompt_toolkit.application import get_app
-    from prompt_toolkit.filters import Condition, has_focus
-    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+def _continuation(width: int, _: int, wrap_count: int) -> str:
+    """The prompt of a further line; blanks where the terminal goes on with a long one."""
+    return " " * width if wrap_count else CONTINUATION
 
-    @Condition
-    def finished() -> bool:
-        document = get_app().current_buffer.document
-        return is_complete(document.text) or document.text.strip().rstrip(";").lower() in _PLAIN_WORDS
+
+def _key_bindings() -> KeyBindings:
+    """Enter runs what is finished, and begins a new line otherwise."""
+    from prompt_toolkit.filters import has_focus
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     bindings = KeyBindings()
 
-    @bindings.add("enter", filter=finished & has_focus("DEFAULT_BUFFER"))
-    def _run(event: KeyPressEvent) -> None:
-        event.current_buffer.validate_and_handle()
+    @bindings.add("enter", filter=has_focus("DEFAULT_BUFFER"))
+    def _enter(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if is_complete(buffer.text) or is_plain_word(buffer.text):
+            buffer.validate_and_handle()
+        else:
+            # Without the indentation of the line above: pasted text has its own.
+            buffer.newline(copy_margin=False)
 
     return bindings
 

@@ -18,7 +18,7 @@ _TABLES = (
 )
 _SHARDS = (
     "SELECT table_schema AS schema, table_name AS table, shard, holds, node, rows, file_bytes "
-    "FROM duckraft.shards ORDER BY schema, table, shard"
+    "FROM duckraft.shards ORDER BY table_schema, table_name, shard"
 )
 
 

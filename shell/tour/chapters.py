@@ -28,22 +28,23 @@ class Chapter:
 
 
 _FLIGHT_COLUMNS = """\
-    year INTEGER, month INTEGER, day INTEGER, dep_time INTEGER, sched_dep_time INTEGER, dep_delay INTEGER,
-    arr_time INTEGER, sched_arr_time INTEGER, arr_delay INTEGER, carrier VARCHAR, flight INTEGER,
-    tailnum VARCHAR, origin VARCHAR, dest VARCHAR, air_time INTEGER, distance INTEGER, hour INTEGER,
-    minute INTEGER, time_hour TIMESTAMP"""
+    year INTEGER, month INTEGER, day INTEGER, dep_time INTEGER, sched_dep_time INTEGER,
+    dep_delay INTEGER, arr_time INTEGER, sched_arr_time INTEGER, arr_delay INTEGER,
+    carrier VARCHAR, flight INTEGER, tailnum VARCHAR, origin VARCHAR, dest VARCHAR,
+    air_time INTEGER, distance INTEGER, hour INTEGER, minute INTEGER, time_hour TIMESTAMP"""
 
 _PLANE_COLUMNS = """\
-    tailnum VARCHAR PRIMARY KEY, year INTEGER, type VARCHAR, manufacturer VARCHAR, model VARCHAR,
-    engines INTEGER, seats INTEGER, speed INTEGER, engine VARCHAR"""
+    tailnum VARCHAR PRIMARY KEY, year INTEGER, type VARCHAR, manufacturer VARCHAR,
+    model VARCHAR, engines INTEGER, seats INTEGER, speed INTEGER, engine VARCHAR"""
 
 _WEATHER_COLUMNS = """\
-    origin VARCHAR, year INTEGER, month INTEGER, day INTEGER, hour INTEGER, temp DOUBLE, dewp DOUBLE,
-    humid DOUBLE, wind_dir DOUBLE, wind_speed DOUBLE, wind_gust DOUBLE, precip DOUBLE, pressure DOUBLE,
-    visib DOUBLE, time_hour TIMESTAMP"""
+    origin VARCHAR, year INTEGER, month INTEGER, day INTEGER, hour INTEGER, temp DOUBLE,
+    dewp DOUBLE, humid DOUBLE, wind_dir DOUBLE, wind_speed DOUBLE, wind_gust DOUBLE,
+    precip DOUBLE, pressure DOUBLE, visib DOUBLE, time_hour TIMESTAMP"""
 
 _AIRPORT_COLUMNS = """\
-    faa VARCHAR, name VARCHAR, lat DOUBLE, lon DOUBLE, alt INTEGER, tz INTEGER, dst VARCHAR, tzone VARCHAR"""
+    faa VARCHAR, name VARCHAR, lat DOUBLE, lon DOUBLE, alt INTEGER, tz INTEGER,
+    dst VARCHAR, tzone VARCHAR"""
 
 
 def chapters(files: FlightFiles, shards: int) -> tuple[Chapter, ...]:
@@ -75,13 +76,14 @@ def _tables(shards: int) -> Chapter:
             Stop(
                 "RANGE: a quarter of a year of weather to a shard: a query on dates reads only what it needs.",
                 f"CREATE TABLE weather (\n{_WEATHER_COLUMNS}\n) SHARD BY RANGE (time_hour) (\n"
-                "    VALUES LESS THAN (TIMESTAMP '2013-04-01'), VALUES LESS THAN (TIMESTAMP '2013-07-01'),\n"
-                "    VALUES LESS THAN (TIMESTAMP '2013-10-01'), VALUES LESS THAN (MAXVALUE))",
+                "    VALUES LESS THAN ('2013-04-01'), VALUES LESS THAN ('2013-07-01'),\n"
+                "    VALUES LESS THAN ('2013-10-01'), MAXVALUE)",
             ),
             Stop(
                 "DIRECTORY: a list says which time zone lives where; all others go to the default shard.",
                 f"CREATE TABLE airports (\n{_AIRPORT_COLUMNS}\n) SHARD BY DIRECTORY (tzone) (\n"
-                "    SHARD 0 VALUES ('America/New_York'), SHARD 1 VALUES ('America/Chicago', 'America/Denver'),\n"
+                "    SHARD 0 VALUES ('America/New_York'),\n"
+                "    SHARD 1 VALUES ('America/Chicago', 'America/Denver'),\n"
                 "    DEFAULT SHARD 2)",
             ),
             Stop(
@@ -96,7 +98,7 @@ def _loading(files: FlightFiles) -> Chapter:
     stops = tuple(
         Stop(
             why,
-            f"COPY {table} FROM {quote_string(str(files.paths[table]))} (FORMAT csv, HEADER, NULLSTR 'NA')",
+            f"COPY {table} FROM {quote_string(str(files.paths[table]))}\n(FORMAT csv, HEADER, NULLSTR 'NA')",
         )
         for table, why in (
             ("airlines", "16 airlines, to every node."),
@@ -138,22 +140,24 @@ def _routing() -> Chapter:
         (
             Stop(
                 "One plane, one shard: the text goes there as it is.",
-                "SELECT month, day, origin, dest, arr_delay FROM flights WHERE tailnum = 'N14228' ORDER BY month, day",
+                "SELECT month, day, origin, dest, arr_delay FROM flights\n"
+                "WHERE tailnum = 'N14228' ORDER BY month, day",
                 plan=True,
             ),
             Stop(
                 "EXPLAIN ROUTE tells where a statement would go, without running it.",
-                "EXPLAIN ROUTE SELECT * FROM flights WHERE tailnum IN ('N14228', 'N24211', 'N619AA')",
+                "EXPLAIN ROUTE SELECT * FROM flights\nWHERE tailnum IN ('N14228', 'N24211', 'N619AA')",
             ),
             Stop(
                 "A list of keys goes to the shards of those keys.",
-                "SELECT tailnum, count(*) AS flights, sum(distance) AS miles FROM flights "
-                "WHERE tailnum IN ('N14228', 'N24211', 'N619AA') GROUP BY tailnum ORDER BY tailnum",
+                "SELECT tailnum, count(*) AS flights, sum(distance) AS miles FROM flights\n"
+                "WHERE tailnum IN ('N14228', 'N24211', 'N619AA')\n"
+                "GROUP BY tailnum ORDER BY tailnum",
                 plan=True,
             ),
             Stop(
                 "July lies in the third range: three of four shards are not opened.",
-                "SELECT origin, round(avg(temp), 1) AS mean_fahrenheit, max(wind_gust) AS gust FROM weather\n"
+                "SELECT origin, round(avg(temp), 1) AS mean_fahrenheit, max(round(wind_gust, 1)) AS gust FROM weather\n"
                 "WHERE time_hour >= TIMESTAMP '2013-07-01' AND time_hour < TIMESTAMP '2013-08-01'\n"
                 "GROUP BY origin ORDER BY origin",
                 plan=True,
@@ -188,7 +192,7 @@ def _splitting() -> Chapter:
             Stop(
                 "Top-N: each shard sends its own first five, not all it has.",
                 "SELECT carrier, flight, origin, dest, dep_delay FROM flights\n"
-                "ORDER BY dep_delay DESC NULLS LAST LIMIT 5",
+                "ORDER BY dep_delay DESC LIMIT 5",
                 plan=True,
             ),
             Stop(

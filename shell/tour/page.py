@@ -65,7 +65,7 @@ class PlainPage:
         print(textwrap.indent(text.rstrip(), "  | "))
 
     def rows(self, columns: Sequence[Column], rows: Sequence[Row], more: bool) -> None:
-        print(textwrap.indent(table_text(columns, rows, None) + ("  ...\n" if more else ""), "  "), end="")
+        print(textwrap.indent(table_text(columns, rows, None) + (" ...\n" if more else ""), "  "), end="")
 
     def outcome(self, text: str) -> None:
         print(f"  ({text})", flush=True)
@@ -116,7 +116,7 @@ class TerminalPage:
         from rich.text import Text
 
         text = table_text(columns, rows, self._console.width)
-        self._console.print(Text(text + (" ..." if more else ""), end="\n" if more else ""), soft_wrap=True)
+        self._console.print(Text(text.rstrip("\n") + ("\n ..." if more else "")), soft_wrap=True)
 
     def outcome(self, text: str) -> None:
         from rich.text import Text
