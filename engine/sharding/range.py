@@ -24,9 +24,7 @@ Point = tuple[tuple[int, Any], ...]
 
 _VALUE = 1
 _BEFORE_ALL = (0, None)
-_AFTER_VALUES = (2, None)
-_NULL = (3, None)
-_AFTER_ALL = (4, None)
+_NULL = (2, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +160,11 @@ class RangeStrategy:
             only = bisect_right(self.points, prefix)
             return only, only
         lower = _BEFORE_ALL if rest.lower is None else _part(rest.lower)
-        first = bisect_right(
-            self.points, (*prefix, lower, _BEFORE_ALL if rest.lower_inclusive else _AFTER_ALL)
-        )
+        first = bisect_right(self.points, (*prefix, lower, _BEFORE_ALL if rest.lower_inclusive else _NULL))
         if rest.upper is None:
-            return first, bisect_right(self.points, (*prefix, _AFTER_ALL if rest.nullable else _AFTER_VALUES))
+            return first, bisect_right(self.points, (*prefix, _NULL))
         if rest.upper_inclusive:
-            return first, bisect_right(self.points, (*prefix, _part(rest.upper), _AFTER_ALL))
+            return first, bisect_right(self.points, (*prefix, _part(rest.upper), _NULL))
         return first, bisect_left(self.points, (*prefix, _part(rest.upper)))
 
     def _bound_text(self, shard: int) -> str:

@@ -183,11 +183,12 @@ def test_keys_of_two_columns_are_placed_and_pruned_as_tuples(
     duck: duckdb.DuckDBPyConnection, data: st.DataObject
 ) -> None:
     bounds = tuple(sorted(data.draw(st.sets(WHOLE_PAIRS, min_size=1, max_size=6))))
-    strategy = data.draw(
-        st.sampled_from(
-            [HashStrategy(TWO, 7), ConsistentHashStrategy(TWO, 5), RangeStrategy(TWO, bounds, True)]
-        )
-    )
+    choices: list[Strategy] = [
+        HashStrategy(TWO, 7),
+        ConsistentHashStrategy(TWO, 5),
+        RangeStrategy(TWO, bounds, True),
+    ]
+    strategy = data.draw(st.sampled_from(choices))
     keys = data.draw(st.lists(PAIRS, min_size=1, max_size=8))
     rows = ", ".join(
         f"({place}, {sql_literal(a)}::INTEGER, {sql_literal(b)}::VARCHAR)"
