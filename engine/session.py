@@ -64,7 +64,7 @@ class Session:
             shard = self.database.plans.shard(sql, parameters, catalog.version)
             if shard is not None:
                 return Plan(Tier.ROUTE, "a known shape of statement", (), catalog.version, shard)
-        return self._plan_anew(sql, parameters)
+        return self._plan(sql, parameters)
 
     def cancel(self) -> None:
         """Stop the statement that is running, if one is; it raises QueryCanceledError."""
@@ -105,7 +105,7 @@ class Session:
 
         if system.mentions(sql):
             system.refresh(self._gateway)
-        plan = self._plan_anew(sql, parameters)
+        plan = self._plan(sql, parameters)
         if plan.tier is Tier.ROUTE and plan.shard is not None:
             return self._stream(self._connections.shard(plan.shard), sql, parameters)
         gateway = self._connections.gateway
@@ -116,6 +116,17 @@ class Session:
         except ProgrammingError:
             # DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right.
             return self._stream(gateway, sql, parameters)
+
+    def _plan(self, sql: str, parameters: Parameters) -> Plan:
+        """The plan of a query, from the cache if it has no parameters and is known."""
+        if parameters is not None or self.allowed_tiers is not None:
+            return self._plan_anew(sql, parameters)
+        known = self.database.plans.plan(sql, self._gateway.catalog.version)
+        if known is not None:
+            return known
+        plan = self._plan_anew(sql, parameters)
+        self.database.plans.keep_plan(sql, plan)
+        return plan
 
     def _plan_anew(self, sql: str, parameters: Parameters) -> Plan:
         from .planner.plan import Tier

@@ -1,7 +1,9 @@
-"""The plan cache: how statements of a known shape find their shard without being parsed.
+"""The plan cache: statements that are known are not parsed again.
 
-Promises: bounded; an entry is good for one catalog version only; what is found here is what planning anew would give,
-because only the values of literals and parameters differ within a shape, and routing is worked out for those each time.
+Two things are kept: by shape, how statements that went to one shard find their shard; by text, the plans of statements
+without parameters.
+Promises: bounded; an entry is good for one catalog version only; what is found here is what planning anew would give. A
+shape leaves out only values of literals and parameters, and routing is worked out for those each time.
 """
 
 from __future__ import annotations
@@ -10,22 +12,29 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from ..sql.fingerprint import fingerprint, literal_value
 from ..types import Parameters
+from .plan import Plan
 from .planner import RoutedShape
 from .predicates import Comparison, Constant
 from .route import RefRouter
 
-CAPACITY = 4096
+CAPACITY = 1024
+LONGEST_TEXT = 65_536
+"""Characters; longer statements are seldom sent twice, and their plans are large."""
+
+_T = TypeVar("_T")
 
 
 class PlanCache:
-    """Routed statements by shape, the least recently used one leaving first. Safe for threads."""
+    """Routed shapes and whole plans, the least recently kept leaving first. Safe for threads."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._shapes: OrderedDict[str, RoutedShape] = OrderedDict()
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -50,15 +59,31 @@ class PlanCache:
         if placed is None:
             return
         with self._lock:
-            self._shapes[found[0]] = placed
-            self._shapes.move_to_end(found[0])
-            while len(self._shapes) > self._capacity:
-                self._shapes.popitem(last=False)
+            _put(self._shapes, found[0], placed, self._capacity)
+
+    def plan(self, text: str, catalog_version: int) -> Plan | None:
+        """The plan of a statement without parameters, if it is kept and still good."""
+        plan = self._plans.get(text)
+        return plan if plan is not None and plan.catalog_version == catalog_version else None
+
+    def keep_plan(self, text: str, plan: Plan) -> None:
+        """Remember the plan of a statement without parameters."""
+        if len(text) <= LONGEST_TEXT:
+            with self._lock:
+                _put(self._plans, text, plan, self._capacity)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._shapes.clear()
+            self._plans.clear()
+
+
+def _put(kept: OrderedDict[str, _T], key: str, value: _T, capacity: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > capacity:
+        kept.popitem(last=False)
 
 
 def _with_slots(shape: RoutedShape, literals: Sequence[str]) -> RoutedShape | None:
