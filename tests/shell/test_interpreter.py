@@ -9,6 +9,8 @@ import pytest
 from duckraft.shell import exit_codes
 from duckraft.shell.interpreter import CommandError, Interpreter, Quit, StopScript
 
+from .tutorial import PAGE, examples
+
 
 def test_rows_go_to_standard_output_and_tags_to_standard_error(
     shell: Interpreter, capsys: pytest.CaptureFixture[str]
@@ -153,3 +155,18 @@ def test_an_exception_that_nobody_foresaw_is_an_error_like_others(
     err = capsys.readouterr().err
     assert err.startswith("ERROR XX000: KeyError: 'lost'\nHINT: This is a bug")
     assert "Traceback" not in err
+
+
+def test_the_tutorial_shows_what_happens(shell: Interpreter, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.settings.quiet = True
+    found = examples(PAGE.read_text())
+    assert len(found) > 8
+    for sql, shown in found:
+        try:
+            shell.run_text(sql)
+        except StopScript:
+            assert shown is not None, sql
+        out, err = capsys.readouterr()
+        if shown is not None:
+            # A terminal shows both streams; in these examples one line of each kind stands where it was written.
+            assert sorted((out + err).splitlines()) == sorted(shown.splitlines())
