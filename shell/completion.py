@@ -60,8 +60,12 @@ class ShellCompleter(Completer):
         match = _WORD.search(text)
         word = match[0] if match else ""
         self._refresh()
+        offered: set[str] = set()
         for name, kind in self._names(document.text, text, word):
-            yield Completion(name, start_position=-len(word), display_meta=kind)
+            # A column may be called like a keyword; it is offered once, as what it is here.
+            if name.lower() not in offered:
+                offered.add(name.lower())
+                yield Completion(name, start_position=-len(word), display_meta=kind)
 
     def _command_completions(self, line: str, event: CompleteEvent) -> Iterator[Completion]:
         name, blank, rest = line.partition(" ")

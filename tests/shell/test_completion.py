@@ -44,6 +44,7 @@ def test_columns_of_the_tables_in_the_statement_come_first(completer: ShellCompl
     assert offers(completer, "select w", " from ducks")[0] == "weight"
     assert "age" not in offers(completer, "select a", " from ducks")
     assert offers(completer, "select d.na", " from ducks d") == ["d.name"]
+    assert offers(completer, "select na", " from ducks").count("name") == 1
 
 
 def test_keywords_keep_the_case_that_was_typed(completer: ShellCompleter) -> None:
