@@ -29,7 +29,7 @@ class TableRef:
 
     node: exp.Table
     table: Table
-    scope: exp.Expression
+    scope: exp.Expr
     name: str
     start: int
     end: int
@@ -41,12 +41,12 @@ class Analysis:
     """A parsed statement. others: names of relations that are neither tables of the catalog nor CTEs."""
 
     text: str
-    root: exp.Expression
+    root: exp.Expr
     refs: list[TableRef] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     by_scope: dict[int, list[TableRef]] = field(default_factory=dict)
 
-    def refs_of(self, scope: exp.Expression) -> list[TableRef]:
+    def refs_of(self, scope: exp.Expr) -> list[TableRef]:
         """The references whose FROM is that of `scope`."""
         return self.by_scope.get(id(scope), [])
 
@@ -102,9 +102,9 @@ def _names(span: str, schema: str, name: str) -> bool:
     return folded == wanted
 
 
-def _is_common_table(node: exp.Expression, name: str) -> bool:
+def _is_common_table(node: exp.Expr, name: str) -> bool:
     """Whether a common table expression of this name is in sight of `node`."""
-    ancestor: exp.Expression | None = node
+    ancestor: exp.Expr | None = node
     while ancestor is not None:
         inside = ancestor
         ancestor = ancestor.parent
@@ -126,7 +126,7 @@ def _is_common_table(node: exp.Expression, name: str) -> bool:
     return False
 
 
-def conjuncts(condition: exp.Expression | None) -> list[exp.Expression]:
+def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
     """The parts of a condition that must all hold."""
     if condition is None:
         return []
@@ -136,7 +136,7 @@ def conjuncts(condition: exp.Expression | None) -> list[exp.Expression]:
     return [condition]
 
 
-def source_count(scope: exp.Expression) -> int:
+def source_count(scope: exp.Expr) -> int:
     """How many relations a SELECT reads in its own FROM; for UPDATE and DELETE the target is one."""
     from_clause = scope.args.get("from_")
     count = (1 if from_clause is not None else 0) + len(scope.args.get("joins") or [])
@@ -145,7 +145,7 @@ def source_count(scope: exp.Expression) -> int:
     return count
 
 
-def resolve(analysis: Analysis, scope: exp.Expression, column: exp.Column) -> TableRef | None:
+def resolve(analysis: Analysis, scope: exp.Expr, column: exp.Column) -> TableRef | None:
     """The table reference of `scope` that a column belongs to, or None if that is another's or not certain."""
     if column.args.get("db") is not None:
         return None

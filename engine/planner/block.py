@@ -44,7 +44,7 @@ class Block:
 
 def as_block(
     analysis: Analysis,
-    select: exp.Expression,
+    select: exp.Expr,
     conditions: Conditions,
     routes: dict[TableRef, TableRoute],
     binder: Binder,
@@ -113,7 +113,7 @@ def _function_trouble(select: exp.Select, binder: Binder) -> str | None:
 _CALL = re.compile(r"^([A-Za-z_]\w*)\(")
 
 
-def function_name(node: exp.Expression) -> str | None:
+def function_name(node: exp.Expr) -> str | None:
     """The name under which DuckDB knows a function call, in lower case; None for operators such as CASE and CAST."""
     if isinstance(node, exp.Anonymous):
         return str(node.this).lower()
@@ -136,14 +136,14 @@ def _shards(
 
 
 def render(
-    expression: exp.Expression, refs: tuple[TableRef, ...]
+    expression: exp.Expr, refs: tuple[TableRef, ...]
 ) -> tuple[str | TableSlot, ...]:
     """SQL text of an expression, each table of `refs` in it a slot that keeps the name it has in the statement."""
     for number, ref in enumerate(refs):
         # Copies of a node keep its `meta`, so the tables of a copied expression are found by it.
         ref.node.meta[_REF] = number
 
-    def slotted(node: exp.Expression) -> exp.Expression:
+    def slotted(node: exp.Expr) -> exp.Expr:
         number = node.meta.get(_REF) if isinstance(node, exp.Table) else None
         if number is None:
             return node

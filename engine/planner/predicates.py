@@ -133,7 +133,7 @@ _MIRRORED = {
 }
 
 
-def constant_of(node: exp.Expression | None) -> Constant | None:
+def constant_of(node: exp.Expr | None) -> Constant | None:
     """The constant that an expression is, or None if it is not one."""
     if node is None:
         return None
@@ -164,7 +164,7 @@ def constant_of(node: exp.Expression | None) -> Constant | None:
     return None
 
 
-def comparison_of(condition: exp.Expression) -> tuple[exp.Column, Comparison] | None:
+def comparison_of(condition: exp.Expr) -> tuple[exp.Column, Comparison] | None:
     """The column and the comparison that a condition is, or None if it is of another form."""
     text = condition.sql(dialect="duckdb")
     if isinstance(condition, (exp.EQ, exp.NullSafeEQ, *_ORDER)):
@@ -196,7 +196,7 @@ def comparison_of(condition: exp.Expression) -> tuple[exp.Column, Comparison] | 
     return None
 
 
-def _constants(nodes: Sequence[exp.Expression | None]) -> tuple[Constant, ...] | None:
+def _constants(nodes: Sequence[exp.Expr | None]) -> tuple[Constant, ...] | None:
     found = tuple(constant_of(node) for node in nodes)
     return None if any(item is None for item in found) else found  # type: ignore[return-value]
 
@@ -247,7 +247,7 @@ def collect(analysis: Analysis) -> Conditions:
     return conditions
 
 
-def _collect_scope(analysis: Analysis, scope: exp.Expression, conditions: Conditions) -> None:
+def _collect_scope(analysis: Analysis, scope: exp.Expr, conditions: Conditions) -> None:
     refs = analysis.refs_of(scope)
     optional = {ref for ref in refs if null_supplying(ref, scope)}
     where = scope.args.get("where")
@@ -259,8 +259,8 @@ def _collect_scope(analysis: Analysis, scope: exp.Expression, conditions: Condit
 
 def _collect_condition(
     analysis: Analysis,
-    scope: exp.Expression,
-    condition: exp.Expression,
+    scope: exp.Expr,
+    condition: exp.Expr,
     conditions: Conditions,
     allowed: set[TableRef],
     optional: set[TableRef],
@@ -282,9 +282,9 @@ def _collect_condition(
 
 def _link(
     analysis: Analysis,
-    scope: exp.Expression,
+    scope: exp.Expr,
     columns: tuple[exp.Column, exp.Column],
-    condition: exp.Expression,
+    condition: exp.Expr,
     conditions: Conditions,
     targets: set[TableRef],
 ) -> None:
@@ -300,7 +300,7 @@ def _link(
         )
 
 
-def _resolve_outwards(analysis: Analysis, scope: exp.Expression, column: exp.Column) -> TableRef | None:
+def _resolve_outwards(analysis: Analysis, scope: exp.Expr, column: exp.Column) -> TableRef | None:
     """The reference a column belongs to, looking into the outer queries of a correlated one when it is qualified."""
     found = resolve(analysis, scope, column)
     if found is not None or not column.table:
@@ -313,14 +313,14 @@ def _resolve_outwards(analysis: Analysis, scope: exp.Expression, column: exp.Col
     return None if outer is None else _resolve_outwards(analysis, outer, column)
 
 
-def _source_names(scope: exp.Expression) -> list[str]:
+def _source_names(scope: exp.Expr) -> list[str]:
     from_clause = scope.args.get("from_")
     sources = [from_clause.this] if from_clause is not None else []
     sources += [join.this for join in scope.args.get("joins") or []]
     return [source.alias_or_name for source in sources]
 
 
-def _collect_join(analysis: Analysis, scope: exp.Expression, join: exp.Join, conditions: Conditions) -> None:
+def _collect_join(analysis: Analysis, scope: exp.Expr, join: exp.Join, conditions: Conditions) -> None:
     """Note what a join's ON or USING says about the sides that it holds back."""
     here = next((ref for ref in analysis.refs_of(scope) if ref.node is join.this), None)
     earlier = set(refs_before(analysis, scope, join))
@@ -350,7 +350,7 @@ def has_column(ref: TableRef, name: str) -> bool:
     return any(column.name.lower() == name.lower() for column in ref.table.columns)
 
 
-def refs_before(analysis: Analysis, scope: exp.Expression, join: exp.Join) -> list[TableRef]:
+def refs_before(analysis: Analysis, scope: exp.Expr, join: exp.Join) -> list[TableRef]:
     """The references of `scope` that stand left of `join`."""
     joins = scope.args.get("joins") or []
     nodes = [scope.args["from_"].this] if scope.args.get("from_") is not None else []
@@ -361,14 +361,14 @@ def refs_before(analysis: Analysis, scope: exp.Expression, join: exp.Join) -> li
     return [ref for ref in analysis.refs_of(scope) if any(ref.node is node for node in nodes)]
 
 
-def _sources_before(scope: exp.Expression, join: exp.Join) -> int:
+def _sources_before(scope: exp.Expr, join: exp.Join) -> int:
     joins = scope.args.get("joins") or []
     return (1 if scope.args.get("from_") is not None else 0) + next(
         index for index, other in enumerate(joins) if other is join
     )
 
 
-def null_supplying(ref: TableRef, scope: exp.Expression) -> bool:
+def null_supplying(ref: TableRef, scope: exp.Expr) -> bool:
     """Whether an outer join of `scope` can fill the columns of `ref` with NULL."""
     joins = scope.args.get("joins") or []
     from_clause = scope.args.get("from_")

@@ -12,11 +12,21 @@ statement as the same statement.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from sqlglot import exp
 
 from ..types import Column, quote_identifier
-from .aggregate import Grouping, groups_stay_apart, grouping_of, not_mergeable
+from .aggregate import (
+    Grouping,
+    TwoSteps,
+    argument_of,
+    grouping_of,
+    groups_stay_apart,
+    not_mergeable,
+    two_steps,
+)
 from .analysis import DIALECT, Analysis, TableRef
 from .binder import Binder
 from .block import Block, as_block, render
@@ -24,6 +34,15 @@ from .plan import Fragment, FragmentSlot, Plan, TableRoute, TableSlot, Tier
 from .predicates import Conditions
 
 _FRAGMENT = "fragment_1"
+
+
+@dataclass(frozen=True, slots=True)
+class PushedBlock:
+    """A block under the shards: the merge SQL is `before`, the fragment, `after`."""
+
+    before: str
+    fragment: Fragment
+    after: str
 
 
 def split(
@@ -34,91 +53,147 @@ def split(
     binder: Binder,
 ) -> Plan | str:
     """The plan that pushes work under the shards, or the reason why nothing is pushed."""
-    block = as_block(analysis, analysis.root, conditions, routes, binder)
+    pushed = _push_block(analysis.root, analysis.text, _FRAGMENT, analysis, conditions, routes, binder)
+    if isinstance(pushed, str):
+        return pushed
+    merge = (pushed.before, FragmentSlot(pushed.fragment, _FRAGMENT), pushed.after)
+    return Plan(Tier.SPLIT, pushed.fragment.reason, pushed.fragment.routes, version, merge=merge)
+
+
+def _push_block(
+    select: exp.Expr,
+    text: str,
+    name: str,
+    analysis: Analysis,
+    conditions: Conditions,
+    routes: dict[TableRef, TableRoute],
+    binder: Binder,
+) -> PushedBlock | str:
+    """Push one SELECT, whose text is `text`, under the shards; or the reason why that cannot be."""
+    block = as_block(analysis, select, conditions, routes, binder)
     if isinstance(block, str):
         return block
     grouping = grouping_of(block, binder)
     if isinstance(grouping, str):
         return grouping
     shape = _shape_of(block, grouping)
-    if shape is None:
-        return "every shard's rows are part of the answer: there is nothing to do before they meet"
-    if not shape:
-        return not_mergeable(grouping) or "it cannot be done in two steps"
-    if not binder.same_meaning(analysis.text, analysis.root.sql(dialect=DIALECT)):
+    if isinstance(shape, str):
+        return shape
+    if not binder.same_meaning(text, block.select.sql(dialect=DIALECT)):
         return "the statement cannot be written anew without changing it"
-    columns = binder.describe(analysis.text)
+    columns = binder.describe(text)
     if columns is None:
-        return "the statement does not bind"
-    pushed = {
-        "groups apart": _push_whole,
-        "partial aggregates": _push_states,
-        "top rows": _push_whole,
-    }[shape](block, grouping, columns)
+        return "it does not bind by itself"
+    if shape is Shape.PARTIAL_AGGREGATES:
+        pushed = _push_states(block, grouping, columns, binder)
+    else:
+        pushed = _push_whole(block, grouping, columns)
     if isinstance(pushed, str):
         return pushed
-    text, before, after = pushed
-    found = tuple(routes[ref] for ref in block.refs)
-    because = {
-        "groups apart": f"grouped by the shard key of {block.anchor.name}: no group is on two shards",
-        "partial aggregates": "each shard aggregates its rows, the states are merged",
-        "top rows": "each shard sorts, cuts or makes distinct its own rows first",
-    }[shape]
-    fragment = Fragment(_FRAGMENT, text, block.shards, found, because)
-    return Plan(Tier.SPLIT, because, found, version, merge=(before, FragmentSlot(fragment, _FRAGMENT), after))
+    pieces, before, after = pushed
+    because = _reason(shape, block)
+    fragment = Fragment(name, pieces, block.shards, tuple(routes[ref] for ref in block.refs), because)
+    return PushedBlock(before, fragment, after)
 
 
-def _shape_of(block: Block, grouping: Grouping) -> str | None:
-    """Which shape a block has; an empty string if it is aggregated in none of them, None if nothing is gained."""
+class Shape(Enum):
+    """The shapes of blocks that are pushed."""
+
+    GROUPS_APART = "groups apart"
+    PARTIAL_AGGREGATES = "partial aggregates"
+    TOP_ROWS = "top rows"
+
+
+def _reason(shape: Shape, block: Block) -> str:
+    if shape is Shape.GROUPS_APART:
+        return f"grouped by the shard key of {block.anchor.name}: no group is on two shards"
+    if shape is Shape.PARTIAL_AGGREGATES:
+        return "each shard aggregates its rows, the parts are merged"
+    return "each shard sorts, cuts or makes distinct its own rows first"
+
+
+def _shape_of(block: Block, grouping: Grouping) -> Shape | str:
+    """The shape of a block, or why nothing of it is pushed."""
     select = block.select
+    distinct = select.args.get("distinct")
     if grouping.is_aggregated:
         if grouping.groups and groups_stay_apart(block, grouping):
-            return "groups apart"
-        if select.args.get("distinct") or not_mergeable(grouping):
-            return ""
-        return "partial aggregates"
-    if select.args.get("distinct") is not None:
-        return "top rows" if not select.args["distinct"].args.get("on") else None
-    return "top rows" if select.args.get("limit") is not None else None
+            return Shape.GROUPS_APART
+        if distinct is not None:
+            return "DISTINCT of aggregates is merged at the gateway"
+        return not_mergeable(grouping) or Shape.PARTIAL_AGGREGATES
+    if distinct is not None:
+        return "DISTINCT ON needs all rows in one place" if distinct.args.get("on") else Shape.TOP_ROWS
+    if select.args.get("limit") is not None:
+        return Shape.TOP_ROWS
+    return "every row of the shards is part of the answer: there is nothing to do before they meet"
 
 
 Pushed = tuple[tuple[str | TableSlot, ...], str, str]
 """The fragment's text, and the merge SQL before and behind the fragment."""
 
 
-def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column]) -> Pushed | str:
-    """Groups and states on the shards; at the gateway every aggregate is its merged state."""
+def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], binder: Binder) -> Pushed | str:
+    """Groups and parts of aggregates on the shards; at the gateway the parts are merged."""
     select = block.select
-    names: dict[exp.Expression, exp.Expression] = {}
+    steps = _two_steps(block, grouping, binder)
+    if steps is None:
+        return "the types of the aggregates cannot be told"
+    names: dict[exp.Expr, exp.Expr] = {}
     projections: list[str | TableSlot] = []
     for number, group in enumerate(grouping.groups, start=1):
         names[group] = exp.column(f"g{number}", table=_FRAGMENT)
         projections += [*render(group, block.refs), f" AS g{number}, "]
-    for number, aggregate in enumerate(grouping.aggregates, start=1):
-        merged = exp.Anonymous(this="combine_aggr", expressions=[exp.column(f"a{number}", table=_FRAGMENT)])
-        names[aggregate] = exp.Anonymous(this="finalize", expressions=[merged])
-        projections += [*render(aggregate, block.refs), f" EXPORT_STATE AS a{number}, "]
-    last = projections.pop()
-    projections.append(str(last).removesuffix(", "))
-    inner = exp.Select(
-        expressions=[exp.Star()], **{name: select.args.get(name) for name in ("from_", "joins", "where")}
-    ).copy()
-    source = render(inner, block.refs)
-    text: list[str | TableSlot] = ["SELECT ", *projections, *_without_star(source)]
+    known: dict[str, str] = {}
+    for aggregate, step in zip(grouping.aggregates, steps, strict=True):
+        given: list[str] = []
+        for part in step.parts:
+            text = f"{part.sql(dialect=DIALECT)}{' EXPORT_STATE' if step.exported else ''}"
+            if text not in known:
+                known[text] = f"a{len(known) + 1}"
+                exported = " EXPORT_STATE" if step.exported else ""
+                projections += [*render(part, block.refs), f"{exported} AS {known[text]}, "]
+            given.append(f"{_FRAGMENT}.{known[text]}")
+        names[aggregate] = step.merged(given)
+    projections.append(str(projections.pop()).removesuffix(", "))
+    source = render(_source(select), block.refs)
+    text_of: list[str | TableSlot] = ["SELECT ", *projections, *_without_star(source)]
     if grouping.groups:
-        text.append(f" GROUP BY {', '.join(f'g{number}' for number in range(1, len(grouping.groups) + 1))}")
-    merge = _merge_of_states(select, grouping, names, columns, block)
-    if isinstance(merge, str):
-        return merge
-    return tuple(text), *merge
+        text_of.append(f" GROUP BY {', '.join(f'g{number}' for number in range(1, len(grouping.groups) + 1))}")
+    merge = _merge_of_states(select, grouping, names, columns)
+    return merge if isinstance(merge, str) else (tuple(text_of), *merge)
+
+
+def _source(select: exp.Select) -> exp.Select:
+    """`SELECT *` with the FROM and WHERE of a SELECT."""
+    parts = {name: select.args.get(name) for name in ("from_", "joins", "where")}
+    return exp.Select(expressions=[exp.Star()], **{name: part for name, part in parts.items() if part}).copy()
+
+
+def _two_steps(block: Block, grouping: Grouping, binder: Binder) -> list[TwoSteps] | None:
+    """How each aggregate is computed; None if DuckDB does not tell their types."""
+    arguments = [argument_of(aggregate) for aggregate in grouping.aggregates]
+    # The least of some values has their type.
+    listed = [aggregate.sql(dialect=DIALECT) for aggregate in grouping.aggregates]
+    listed += [f"min({argument.sql(dialect=DIALECT)})" for argument in arguments if argument is not None]
+    if not listed:
+        return []
+    described = binder.describe(f"SELECT {', '.join(listed)}{_source(block.select).sql(dialect=DIALECT)[8:]}")
+    if described is None:
+        return None
+    kinds = [column.type for column in described]
+    argument_kinds = iter(kinds[len(grouping.aggregates) :])
+    return [
+        two_steps(aggregate, kind, next(argument_kinds) if argument is not None else None)
+        for aggregate, argument, kind in zip(grouping.aggregates, arguments, kinds, strict=False)
+    ]
 
 
 def _merge_of_states(
     select: exp.Select,
     grouping: Grouping,
-    names: dict[exp.Expression, exp.Expression],
+    names: dict[exp.Expr, exp.Expr],
     columns: Sequence[Column],
-    block: Block,
 ) -> tuple[str, str] | str:
     """The merge SQL before and behind the fragment."""
     if len(columns) != len(select.expressions):
@@ -158,7 +233,7 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         for number, projection in enumerate(select.expressions, start=1)
     ]
     keys = _order_keys(select, columns)
-    if keys is None or (distinct and any(isinstance(key, exp.Expression) for key, _ in keys)):
+    if keys is None or (distinct and any(isinstance(key, exp.Expr) for key, _ in keys)):
         return "ORDER BY uses what is not among the result columns"
     sorting: list[str] = []
     for number, (key, item) in enumerate(keys, start=1):
@@ -199,10 +274,10 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
 
 def _order_keys(
     select: exp.Select, columns: Sequence[Column]
-) -> list[tuple[int | exp.Expression, exp.Expression]] | None:
+) -> list[tuple[int | exp.Expr, exp.Expr]] | None:
     """The ORDER BY items, each as the number of a result column or as an expression; None if one is of another kind."""
     order = select.args.get("order")
-    keys: list[tuple[int | exp.Expression, exp.Expression]] = []
+    keys: list[tuple[int | exp.Expr, exp.Expr]] = []
     for item in order.expressions if order is not None else []:
         key = item.this if isinstance(item, exp.Ordered) else None
         if key is None or item.args.get("with_fill"):
@@ -226,7 +301,7 @@ def _order_keys(
     return keys
 
 
-def _fragment_limit(limit: exp.Expression | None, offset: exp.Expression | None) -> str | None:
+def _fragment_limit(limit: exp.Expr | None, offset: exp.Expr | None) -> str | None:
     """How many rows each shard must give; None if all."""
     if limit is None:
         return None
@@ -247,12 +322,12 @@ def _cutting(select: exp.Select) -> str:
     return "".join(f" {part.sql(dialect=DIALECT).strip()}" for part in parts if part is not None)
 
 
-def _renamed(node: exp.Expression, names: dict[exp.Expression, exp.Expression]) -> exp.Expression:
+def _renamed(node: exp.Expr, names: dict[exp.Expr, exp.Expr]) -> exp.Expr:
     """`node` with every group and aggregate replaced by its name at the gateway."""
     return node.copy().transform(lambda part: names[part].copy() if part in names else part)
 
 
-def _leftover(node: exp.Expression, aliases: set[str]) -> bool:
+def _leftover(node: exp.Expr, aliases: set[str]) -> bool:
     """Whether a column of the tables is left that the fragment does not give."""
     return any(
         column.table != _FRAGMENT and (column.table or column.name.lower() not in aliases)
