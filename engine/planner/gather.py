@@ -8,6 +8,9 @@ Promises: whatever DuckDB accepts is accepted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from ..catalog.model import Table
@@ -65,19 +68,42 @@ def mentioned_names(analysis: Analysis) -> frozenset[str] | None:
     return None if whole_row else frozenset(names)
 
 
-def gather(analysis: Analysis, routes: dict[TableRef, TableRoute], version: int, reason: str) -> Plan:
-    """The plan that runs the text over a fragment for each table reference."""
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A span of the statement's text, and what stands there in the merge SQL."""
+
+    start: int
+    end: int
+    pieces: tuple[str | FragmentSlot, ...]
+
+
+def gather(
+    analysis: Analysis,
+    routes: dict[TableRef, TableRoute],
+    version: int,
+    reason: str,
+    pushed: Sequence[Replacement] = (),
+) -> Plan:
+    """The plan that runs the text over fragments. pushed: subqueries that go under the shards as a whole."""
+    replacements = list(pushed)
+    mentioned = mentioned_names(analysis)
+    refs = sorted(analysis.refs, key=lambda ref: ref.start)
+    number = len(pushed)
+    for ref in refs:
+        if any(span.start <= ref.start < span.end for span in pushed):
+            continue
+        number += 1
+        fragment = table_fragment(f"fragment_{number}", ref, routes[ref], mentioned)
+        slot = FragmentSlot(fragment, None if ref.has_alias else ref.node.name)
+        replacements.append(Replacement(ref.start, ref.end, (slot,)))
     pieces: list[str | FragmentSlot] = []
     position = 0
-    refs = sorted(analysis.refs, key=lambda ref: ref.start)
-    mentioned = mentioned_names(analysis)
-    for number, ref in enumerate(refs, start=1):
-        fragment = table_fragment(f"fragment_{number}", ref, routes[ref], mentioned)
-        pieces.append(analysis.text[position : ref.start])
-        pieces.append(FragmentSlot(fragment, None if ref.has_alias else ref.node.name))
-        position = ref.end
+    for replacement in sorted(replacements, key=lambda one: one.start):
+        pieces += [analysis.text[position : replacement.start], *replacement.pieces]
+        position = replacement.end
     pieces.append(analysis.text[position:])
-    return Plan(Tier.GATHER, reason, tuple(routes[ref] for ref in refs), version, merge=tuple(pieces))
+    tier = Tier.SPLIT if pushed else Tier.GATHER
+    return Plan(tier, reason, tuple(routes[ref] for ref in refs), version, merge=tuple(pieces))
 
 
 def over_views(text: str, version: int, reason: str) -> Plan:

@@ -48,8 +48,7 @@ class Fragment:
     """A relation that each of its shards can answer alone.
 
     name: as the merge SQL and EXPLAIN call it. pieces: SQL text with slots for tables. shards: shard numbers of the
-    tables in it (they are co-located), ascending; (0,) if it reads reference tables only. union: how the parts of the
-    shards become one relation.
+    tables in it (they are co-located), ascending; (0,) if it reads reference tables only.
     """
 
     name: str

@@ -17,7 +17,8 @@ from ..types import Parameters
 from . import predicates
 from .analysis import Analysis, analyse
 from .binder import Binder
-from .gather import gather, over_views
+from .gather import Replacement, gather, over_views
+from .nested import push_subqueries
 from .plan import Plan, TableRoute, Tier
 from .route import RefRouter, routers, single_shard
 from .split import split
@@ -78,13 +79,16 @@ def _plan_tables(
                 Tier.ROUTE, _routed_reason(list(routes.values())), tuple(routes.values()), catalog.version, shard
             )
             return Planned(plan, analysis.text, RoutedShape(tuple(by_ref.values()), catalog.version))
-    reason = "nothing to push under the shards"
+    reason = "the split tier is not allowed"
+    pushed: list[Replacement] = []
     if Tier.SPLIT in allow:
         outcome = split(analysis, conditions, routes, catalog.version, binder)
         if isinstance(outcome, Plan):
             return Planned(outcome, analysis.text, None)
         reason = outcome
-    return Planned(gather(analysis, routes, catalog.version, reason), analysis.text, None)
+        pushed = push_subqueries(analysis, conditions, routes, binder)
+    plan = gather(analysis, routes, catalog.version, reason, pushed)
+    return Planned(plan, analysis.text, None)
 
 
 def _routed_reason(routes: list[TableRoute]) -> str:

@@ -33,7 +33,8 @@ from .block import Block, as_block, render
 from .plan import Fragment, FragmentSlot, Plan, TableRoute, TableSlot, Tier
 from .predicates import Conditions
 
-_FRAGMENT = "fragment_1"
+_ALIAS = "merged"
+"""The fragment's name inside the merge SQL of its block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class PushedBlock:
     fragment: Fragment
     after: str
 
+    def pieces(self) -> tuple[str | FragmentSlot, ...]:
+        """The merge SQL with a slot for the fragment."""
+        return self.before, FragmentSlot(self.fragment, _ALIAS), self.after
+
 
 def split(
     analysis: Analysis,
@@ -53,14 +58,14 @@ def split(
     binder: Binder,
 ) -> Plan | str:
     """The plan that pushes work under the shards, or the reason why nothing is pushed."""
-    pushed = _push_block(analysis.root, analysis.text, _FRAGMENT, analysis, conditions, routes, binder)
+    pushed = push_block(analysis.root, analysis.text, "fragment_1", analysis, conditions, routes, binder)
     if isinstance(pushed, str):
         return pushed
-    merge = (pushed.before, FragmentSlot(pushed.fragment, _FRAGMENT), pushed.after)
+    merge = pushed.pieces()
     return Plan(Tier.SPLIT, pushed.fragment.reason, pushed.fragment.routes, version, merge=merge)
 
 
-def _push_block(
+def push_block(
     select: exp.Expr,
     text: str,
     name: str,
@@ -142,7 +147,7 @@ def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], bi
     names: dict[exp.Expr, exp.Expr] = {}
     projections: list[str | TableSlot] = []
     for number, group in enumerate(grouping.groups, start=1):
-        names[group] = exp.column(f"g{number}", table=_FRAGMENT)
+        names[group] = exp.column(f"g{number}", table=_ALIAS)
         projections += [*render(group, block.refs), f" AS g{number}, "]
     known: dict[str, str] = {}
     for aggregate, step in zip(grouping.aggregates, steps, strict=True):
@@ -153,7 +158,7 @@ def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], bi
                 known[text] = f"a{len(known) + 1}"
                 exported = " EXPORT_STATE" if step.exported else ""
                 projections += [*render(part, block.refs), f"{exported} AS {known[text]}, "]
-            given.append(f"{_FRAGMENT}.{known[text]}")
+            given.append(f"{_ALIAS}.{known[text]}")
         names[aggregate] = step.merged(given)
     projections.append(str(projections.pop()).removesuffix(", "))
     source = render(_source(select), block.refs)
@@ -208,7 +213,7 @@ def _merge_of_states(
     before = f"SELECT {', '.join(parts)} FROM "
     after = ""
     if grouping.groups:
-        after += f" GROUP BY {', '.join(f'{_FRAGMENT}.g{n}' for n in range(1, len(grouping.groups) + 1))}"
+        after += f" GROUP BY {', '.join(f'{_ALIAS}.g{n}' for n in range(1, len(grouping.groups) + 1))}"
     for clause in ("having", "order"):
         node = select.args.get(clause)
         if node is None:
@@ -330,7 +335,7 @@ def _renamed(node: exp.Expr, names: dict[exp.Expr, exp.Expr]) -> exp.Expr:
 def _leftover(node: exp.Expr, aliases: set[str]) -> bool:
     """Whether a column of the tables is left that the fragment does not give."""
     return any(
-        column.table != _FRAGMENT and (column.table or column.name.lower() not in aliases)
+        column.table != _ALIAS and (column.table or column.name.lower() not in aliases)
         for column in node.find_all(exp.Column)
     )
 
