@@ -17,6 +17,8 @@ from sqlglot.errors import SqlglotError
 from ..catalog.model import Catalog, Table
 
 DIALECT = "duckdb"
+REF = "duckraft_ref"
+"""The key in a table node's `meta` under which its number among the references is kept."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +92,8 @@ def _add(analysis: Analysis, node: exp.Table, catalog: Catalog) -> bool:
     if scope is None:
         scope = analysis.root
     reference = TableRef(node, table, scope, node.alias or name, start, end + 1, bool(node.alias))
+    # A copy of a node keeps its `meta`: that is how the tables of a copied or rebuilt expression are found again.
+    node.meta[REF] = len(analysis.refs)
     analysis.refs.append(reference)
     analysis.by_scope.setdefault(id(scope), []).append(reference)
     return True

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from .analysis import DIALECT, Analysis, TableRef, source_count
+from .analysis import DIALECT, REF, Analysis, TableRef, source_count
 from .binder import Binder
 from .colocation import aligned
 from .plan import TableRoute, TableSlot
 from .predicates import Conditions, null_supplying
 
-_REF = "duckraft_ref"
 _SLOT = re.compile(r'"?__duckraft_slot_(\d+)"?')
 
 # Whatever else a SELECT may carry changes which rows it sees or returns in a way that parts cannot do for the whole.
@@ -29,8 +28,12 @@ _UNDERSTOOD = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A SELECT that can run on each shard by itself. refs: every reference in it, subqueries included."""
+    """A SELECT that can run on each shard by itself.
 
+    refs: every reference in it, subqueries included. anchor: a sharded table whose rows must be there for a result.
+    """
+
+    analysis: Analysis
     select: exp.Select
     refs: tuple[TableRef, ...]
     shards: tuple[int, ...]
@@ -71,7 +74,7 @@ def as_block(
     if trouble:
         return trouble
     anchor, shards = _shards(select, own, routes)
-    return Block(select, refs, shards, anchor)
+    return Block(analysis, select, refs, shards, anchor)
 
 
 def _join_trouble(select: exp.Select, own: list[TableRef]) -> str | None:
@@ -135,31 +138,20 @@ def _shards(
     return required[0], tuple(sorted(common)) or (0,)
 
 
-def render(
-    expression: exp.Expr, refs: tuple[TableRef, ...]
-) -> tuple[str | TableSlot, ...]:
-    """SQL text of an expression, each table of `refs` in it a slot that keeps the name it has in the statement."""
-    for number, ref in enumerate(refs):
-        # Copies of a node keep its `meta`, so the tables of a copied expression are found by it.
-        ref.node.meta[_REF] = number
+def render(expression: exp.Expr, analysis: Analysis) -> tuple[str | TableSlot, ...]:
+    """SQL text of an expression, each table of the catalog in it a slot that keeps the name it has in the statement."""
 
     def slotted(node: exp.Expr) -> exp.Expr:
-        number = node.meta.get(_REF) if isinstance(node, exp.Table) else None
+        number = node.meta.get(REF) if isinstance(node, exp.Table) else None
         if number is None:
             return node
-        alias = exp.TableAlias(this=exp.to_identifier(refs[number].name, quoted=True))
+        alias = exp.TableAlias(this=exp.to_identifier(analysis.refs[number].name, quoted=True))
         return exp.Table(this=exp.to_identifier(f"__duckraft_slot_{number}"), alias=alias)
 
-    return cut(expression.copy().transform(slotted).sql(dialect=DIALECT), refs)
-
-
-def cut(text: str, refs: tuple[TableRef, ...]) -> tuple[str | TableSlot, ...]:
-    """`text` cut at its slots."""
+    text = expression.copy().transform(slotted).sql(dialect=DIALECT)
     pieces: list[str | TableSlot] = []
     position = 0
     for found in _SLOT.finditer(text):
-        pieces.append(text[position : found.start()])
-        pieces.append(TableSlot(refs[int(found.group(1))].table))
+        pieces += [text[position : found.start()], TableSlot(analysis.refs[int(found.group(1))].table)]
         position = found.end()
-    pieces.append(text[position:])
-    return tuple(pieces)
+    return *pieces, text[position:]

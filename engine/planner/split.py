@@ -148,7 +148,7 @@ def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], bi
     projections: list[str | TableSlot] = []
     for number, group in enumerate(grouping.groups, start=1):
         names[group] = exp.column(f"g{number}", table=_ALIAS)
-        projections += [*render(group, block.refs), f" AS g{number}, "]
+        projections += [*render(group, block.analysis), f" AS g{number}, "]
     known: dict[str, str] = {}
     for aggregate, step in zip(grouping.aggregates, steps, strict=True):
         given: list[str] = []
@@ -157,11 +157,11 @@ def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], bi
             if text not in known:
                 known[text] = f"a{len(known) + 1}"
                 exported = " EXPORT_STATE" if step.exported else ""
-                projections += [*render(part, block.refs), f"{exported} AS {known[text]}, "]
+                projections += [*render(part, block.analysis), f"{exported} AS {known[text]}, "]
             given.append(f"{_ALIAS}.{known[text]}")
         names[aggregate] = step.merged(given)
     projections.append(str(projections.pop()).removesuffix(", "))
-    source = render(_source(select), block.refs)
+    source = render(_source(select), block.analysis)
     text_of: list[str | TableSlot] = ["SELECT ", *projections, *_without_star(source)]
     if grouping.groups:
         text_of.append(f" GROUP BY {', '.join(f'g{number}' for number in range(1, len(grouping.groups) + 1))}")
@@ -258,7 +258,7 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         # Written out: positions and aliases would mean other columns in the fragment.
         kept["group"] = exp.Group(expressions=list(grouping.groups))
     inner = exp.Select(**{name: node for name, node in kept.items() if node is not None}).copy()
-    text = list(render(inner, block.refs))
+    text = list(render(inner, block.analysis))
     bound = _fragment_limit(limit, offset)
     if bound is not None:
         text.append((f" ORDER BY {', '.join(sorting)}" if sorting else "") + f" LIMIT {bound}")
