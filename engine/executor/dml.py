@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from ..catalog.model import REFERENCE_SHARD, Table
 from ..errors import NotSupportedError
-from ..planner import predicates
+from ..planner.conditions import collect
 from ..planner.analysis import Analysis, TableRef, analyse
 from ..planner.colocation import aligned
 from ..planner.explain import explain_routes
@@ -61,7 +61,7 @@ def routes_of_change(
     analysis = analyse(sql, gateway.catalog)
     if analysis is None or not analysis.refs:
         return []
-    found = routers(analysis, predicates.collect(analysis))
+    found = routers(analysis, collect(analysis))
     return [router.route(parameters) for router in found.values()]
 
 
@@ -165,7 +165,7 @@ def _shards_to_change(
         if all(ref.table.is_reference for ref in analysis.refs) and not analysis.others:
             return [REFERENCE_SHARD]
         raise _cannot(verb, target.table, "a reference table can only be changed by reference tables")
-    conditions = predicates.collect(analysis)
+    conditions = collect(analysis)
     if analysis.others:
         raise _cannot(verb, target.table, f"the shards cannot see {', '.join(analysis.others)}")
     sharded = [ref for ref in analysis.refs if not ref.table.is_reference]

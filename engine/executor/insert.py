@@ -17,7 +17,7 @@ from sqlglot import exp
 from ..catalog.model import Table
 from ..errors import NotSupportedError, ProgrammingError
 from ..planner.analysis import analyse
-from ..planner.predicates import constant_of
+from ..planner.comparison import constant_of
 from ..sharding import CANNOT_TELL, SpreadStrategy, coerce
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import InsertParts, parse_copy, parse_insert

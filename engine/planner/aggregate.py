@@ -18,25 +18,38 @@ from sqlglot import exp
 from .analysis import DIALECT
 from .binder import Binder
 from .block import Block, function_name
-from .predicates import has_column
+from .conditions import has_column
 
 # Checked against one DuckDB with states of two instances: merging gives what aggregating all rows gives.
 MERGEABLE = frozenset(
-    """
-    sum avg mean count count_star min max stddev stddev_samp stddev_pop variance var_samp var_pop bool_and bool_or
-    bit_and bit_or bit_xor median quantile quantile_cont quantile_disc approx_count_distinct approx_quantile skewness
-    kurtosis kurtosis_pop corr covar_pop covar_samp regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope
-    regr_sxx regr_sxy regr_syy fsum kahan_sum sumkahan favg mad sem count_if countif
-    """.split()
+    {
+        *("sum", "avg", "mean", "count", "count_star", "count_if", "countif", "min", "max"),
+        *("stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sem", "skewness"),
+        *(
+            "kurtosis",
+            "kurtosis_pop",
+            "corr",
+            "covar_pop",
+            "covar_samp",
+            "regr_avgx",
+            "regr_avgy",
+            "regr_count",
+        ),
+        *("regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy"),
+        *("bool_and", "bool_or", "bit_and", "bit_or", "bit_xor", "median", "quantile", "quantile_cont"),
+        *("quantile_disc", "mad", "approx_count_distinct", "approx_quantile"),
+        *("fsum", "kahan_sum", "sumkahan", "favg"),
+    }
 )
-
 
 # The merged value is the aggregate of the parts' values.
 _MERGED_BY = {
     **dict.fromkeys(("sum", "count", "count_star", "count_if", "countif"), "sum"),
     **{name: name for name in ("min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor")},
 }
-_NARROW_NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG)?INT(?:EGER)?|U?INTEGER|FLOAT|DOUBLE|DECIMAL\((?:\d|1\d|2[0-8]),\d+\)")
+_NARROW_NUMBER = re.compile(
+    r"U?(?:TINY|SMALL|BIG)?INT(?:EGER)?|U?INTEGER|FLOAT|DOUBLE|DECIMAL\((?:\d|1\d|2[0-8]),\d+\)"
+)
 """Types whose sum cannot overflow where their average does not."""
 
 
@@ -99,7 +112,9 @@ def grouping_of(block: Block, binder: Binder) -> Grouping | str:
     """The grouping of a block, or the reason why it cannot be done in two steps."""
     select = block.select
     group = select.args.get("group")
-    if group is not None and any(value for name, value in group.args.items() if name not in ("expressions", "all")):
+    if group is not None and any(
+        value for name, value in group.args.items() if name not in ("expressions", "all")
+    ):
         return "grouping sets need all rows in one place"
     aggregates: list[exp.Expr] = []
     scope = [*select.expressions, select.args.get("having"), select.args.get("order")]
@@ -114,8 +129,7 @@ def grouping_of(block: Block, binder: Binder) -> Grouping | str:
             if not found:
                 groups.append(item.unalias())
     elif group is not None:
-        for item in group.expressions:
-            groups.append(_group_expression(item, block))
+        groups += [_group_expression(item, block) for item in group.expressions]
     return Grouping(tuple(dict.fromkeys(groups)), tuple(dict.fromkeys(aggregates)))
 
 
@@ -149,13 +163,19 @@ def _group_expression(item: exp.Expr, block: Block) -> exp.Expr:
     if isinstance(item, exp.Literal) and not item.is_string:
         position = int(str(item.this))
         if 1 <= position <= len(projections):
-            return projections[position - 1].unalias()
-    if isinstance(item, exp.Column) and not item.table:
-        if not any(has_column(ref, item.name) for ref in block.own_refs):
-            for projection in projections:
-                if isinstance(projection, exp.Alias) and projection.alias.lower() == item.name.lower():
-                    return projection.this
+            return _unaliased(projections[position - 1])
+    # A column of a table comes before an alias of the same name.
+    is_name = isinstance(item, exp.Column) and not item.table
+    if is_name and not any(has_column(ref, item.name) for ref in block.own_refs):
+        for projection in projections:
+            if isinstance(projection, exp.Alias) and projection.alias.lower() == item.name.lower():
+                return _unaliased(projection)
     return item
+
+
+def _unaliased(projection: exp.Expr) -> exp.Expr:
+    plain: exp.Expr = projection.unalias()
+    return plain
 
 
 def not_mergeable(grouping: Grouping) -> str | None:
@@ -175,7 +195,9 @@ def not_mergeable(grouping: Grouping) -> str | None:
 def groups_stay_apart(block: Block, grouping: Grouping) -> bool:
     """Whether no group has rows on two shards: a whole shard key of a table that must be there is grouped by."""
     grouped = {
-        (column.table.lower(), column.name.lower()) for column in grouping.groups if isinstance(column, exp.Column)
+        (column.table.lower(), column.name.lower())
+        for column in grouping.groups
+        if isinstance(column, exp.Column)
     }
     ref = block.anchor
     own = block.own_refs

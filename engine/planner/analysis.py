@@ -69,7 +69,7 @@ def analyse(text: str, catalog: Catalog) -> Analysis | None:
 
 
 def _add(analysis: Analysis, node: exp.Table, catalog: Catalog) -> bool:
-    """Sort one table node into the analysis. False: its place is not certain, so the statement must not be rewritten."""
+    """Sort one table node into the analysis; False if its place in the text is not certain."""
     name, schema = node.name, node.db
     if not isinstance(node.this, exp.Identifier):
         analysis.others.append(node.this.sql(dialect=DIALECT) if node.this else name)
@@ -88,10 +88,10 @@ def _add(analysis: Analysis, node: exp.Table, catalog: Catalog) -> bool:
     start, end = first.meta.get("start"), node.this.meta.get("end")
     if start is None or end is None or not _names(analysis.text[start : end + 1], schema, name):
         return False
-    scope = node.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert, exp.Merge)
-    if scope is None:
-        scope = analysis.root
-    reference = TableRef(node, table, scope, node.alias or name, start, end + 1, bool(node.alias))
+    scope: exp.Expr | None = node.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert, exp.Merge)
+    reference = TableRef(
+        node, table, scope or analysis.root, node.alias or name, start, end + 1, bool(node.alias)
+    )
     # A copy of a node keeps its `meta`: that is how the tables of a copied or rebuilt expression are found again.
     node.meta[REF] = len(analysis.refs)
     analysis.refs.append(reference)
@@ -124,9 +124,12 @@ def _is_common_table(node: exp.Expr, name: str) -> bool:
                     break
                 if cte.alias.lower() == name.lower():
                     return True
-        elif with_clause is not None and with_clause is not inside:
-            if any(cte.alias.lower() == name.lower() for cte in with_clause.expressions):
-                return True
+        elif (
+            with_clause is not None
+            and with_clause is not inside
+            and any(cte.alias.lower() == name.lower() for cte in with_clause.expressions)
+        ):
+            return True
     return False
 
 

@@ -15,14 +15,27 @@ from sqlglot import exp
 from .analysis import DIALECT, REF, Analysis, TableRef, source_count
 from .binder import Binder
 from .colocation import aligned
+from .conditions import Conditions, null_supplying
 from .plan import TableRoute, TableSlot
-from .predicates import Conditions, null_supplying
 
 _SLOT = re.compile(r'"?__duckraft_slot_(\d+)"?')
 
 # Whatever else a SELECT may carry changes which rows it sees or returns in a way that parts cannot do for the whole.
 _UNDERSTOOD = frozenset(
-    {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "hint", "kind"}
+    {
+        "expressions",
+        "from_",
+        "joins",
+        "where",
+        "group",
+        "having",
+        "order",
+        "limit",
+        "offset",
+        "distinct",
+        "hint",
+        "kind",
+    }
 )
 
 

@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from ..sql.fingerprint import fingerprint, literal_value
 from ..types import Parameters
+from .comparison import Comparison, Constant
 from .plan import Plan
 from .planner import RoutedShape
-from .predicates import Comparison, Constant
 from .route import RefRouter
 
 CAPACITY = 1024

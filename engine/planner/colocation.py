@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..catalog.colocation import colocated
 from .analysis import TableRef
-from .predicates import Conditions, Link
+from .conditions import Conditions, Link
 
 
 def aligned(refs: Sequence[TableRef], conditions: Conditions) -> bool:
@@ -42,7 +42,10 @@ def _key_equated(one: TableRef, other: TableRef, links: Sequence[Link]) -> bool:
     if not pairs:
         return False
     return all(
-        any(_is_link(link, one, first, other, second) or _is_link(link, other, second, one, first) for link in links)
+        any(
+            _is_link(link, one, first, other, second) or _is_link(link, other, second, one, first)
+            for link in links
+        )
         for first, second in pairs
     )
 

@@ -61,7 +61,9 @@ def mentioned_names(analysis: Analysis) -> frozenset[str] | None:
         if isinstance(node, exp.Anonymous) and str(node.this).upper() == "COLUMNS":
             return None
     names = {
-        lexeme.identifier.lower() for lexeme in significant(analysis.text) if lexeme.kind in (Kind.WORD, Kind.QUOTED)
+        lexeme.identifier.lower()
+        for lexeme in significant(analysis.text)
+        if lexeme.kind in (Kind.WORD, Kind.QUOTED)
     }
     rows = {ref.name.lower() for ref in analysis.refs}
     whole_row = any(not column.table and column.name.lower() in rows for column in root.find_all(exp.Column))

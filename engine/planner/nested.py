@@ -11,9 +11,9 @@ from sqlglot import exp
 from ..sql.lexer import Kind, matching_parenthesis, significant
 from .analysis import Analysis, TableRef
 from .binder import Binder
+from .conditions import Conditions
 from .gather import Replacement
 from .plan import TableRoute
-from .predicates import Conditions
 from .split import PushedBlock, push_block
 
 

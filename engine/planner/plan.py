@@ -1,7 +1,8 @@
 """Plans as values: fragments, the SQL that merges them, and the reason for every choice.
 
-A *fragment* is a relation: the part of a query that one node can answer alone, once per shard. The merge SQL is ordinary
-SQL over fragments. How a fragment binds, inlined over attached files or streamed from another node, is not in the plan.
+A *fragment* is a relation: the part of a query that one node can answer alone, once per shard. The merge SQL is
+ordinary SQL over fragments. How a fragment binds, inlined over attached files or streamed from another node, is not
+in the plan.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ class Plan:
 
     def fragments(self) -> tuple[Fragment, ...]:
         """The fragments in the order in which the merge SQL names them, each once."""
-        found = {piece.fragment.name: piece.fragment for piece in self.merge if isinstance(piece, FragmentSlot)}
+        found = {
+            piece.fragment.name: piece.fragment for piece in self.merge if isinstance(piece, FragmentSlot)
+        }
         return tuple(found.values())
 
     def merge_sql(self, bind: Callable[[Fragment], str]) -> str:

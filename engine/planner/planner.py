@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ..catalog.model import Catalog, Table
 from ..sql.fingerprint import number_parameters
 from ..types import Parameters
-from . import predicates
 from .analysis import Analysis, analyse
 from .binder import Binder
+from .conditions import collect
 from .gather import Replacement, gather, over_views
 from .nested import push_subqueries
 from .plan import Plan, TableRoute, Tier
@@ -57,7 +57,9 @@ def plan_query(
         return Planned(Plan(Tier.LOCAL, "there are no tables", (), version), text, None)
     analysis = analyse(text, catalog)
     if analysis is None:
-        return Planned(over_views(text, version, "the text is not analysed: DuckDB runs it as it is"), text, None)
+        return Planned(
+            over_views(text, version, "the text is not analysed: DuckDB runs it as it is"), text, None
+        )
     if not analysis.refs:
         if analysis.others:
             reason = f"reads {', '.join(dict.fromkeys(analysis.others))}"
@@ -69,14 +71,18 @@ def plan_query(
 def _plan_tables(
     analysis: Analysis, parameters: Parameters, catalog: Catalog, binder: Binder, allow: frozenset[Tier]
 ) -> Planned:
-    conditions = predicates.collect(analysis)
+    conditions = collect(analysis)
     by_ref = routers(analysis, conditions)
     routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
     if not analysis.others and Tier.ROUTE in allow:
         shard = single_shard([(route.table, route.shards) for route in routes.values()])
         if shard is not None:
             plan = Plan(
-                Tier.ROUTE, _routed_reason(list(routes.values())), tuple(routes.values()), catalog.version, shard
+                Tier.ROUTE,
+                _routed_reason(list(routes.values())),
+                tuple(routes.values()),
+                catalog.version,
+                shard,
             )
             return Planned(plan, analysis.text, RoutedShape(tuple(by_ref.values()), catalog.version))
     reason = "the split tier is not allowed"

@@ -1,8 +1,8 @@
 """Which shards each table reference of a statement needs, and why.
 
-Promises: never too few shards. A reference without a usable condition needs them all. The answer can be worked out again
-for other parameters and literals of the same shape, without parsing again: that is what the plan cache keeps.
-Leaves to others: collecting conditions (`predicates.py`), what a set of shards means for the plan (`planner.py`).
+Promises: never too few shards. A reference without a usable condition needs them all. The answer can be worked out
+again for other parameters and literals of the same shape, without parsing again: that is what the plan cache keeps.
+Leaves to others: collecting conditions (`conditions.py`), what a set of shards means for the plan (`planner.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from ..catalog.model import REFERENCE_SHARD, Table
 from ..sharding import Predicate
 from ..types import Parameters
 from .analysis import Analysis, TableRef
+from .comparison import Comparison
+from .conditions import Conditions
 from .plan import TableRoute
-from .predicates import Comparison, Conditions
 
 
 @dataclass(frozen=True, slots=True)

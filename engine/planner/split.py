@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from sqlglot import exp
 
@@ -30,8 +31,8 @@ from .aggregate import (
 from .analysis import DIALECT, Analysis, TableRef
 from .binder import Binder
 from .block import Block, as_block, render
+from .conditions import Conditions
 from .plan import Fragment, FragmentSlot, Plan, TableRoute, TableSlot, Tier
-from .predicates import Conditions
 
 _ALIAS = "merged"
 """The fragment's name inside the merge SQL of its block."""
@@ -164,7 +165,9 @@ def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], bi
     source = render(_source(select), block.analysis)
     text_of: list[str | TableSlot] = ["SELECT ", *projections, *_without_star(source)]
     if grouping.groups:
-        text_of.append(f" GROUP BY {', '.join(f'g{number}' for number in range(1, len(grouping.groups) + 1))}")
+        text_of.append(
+            f" GROUP BY {', '.join(f'g{number}' for number in range(1, len(grouping.groups) + 1))}"
+        )
     merge = _merge_of_states(select, grouping, names, columns)
     return merge if isinstance(merge, str) else (tuple(text_of), *merge)
 
@@ -231,7 +234,6 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
     if len(columns) != len(select.expressions):
         return "a star with LIMIT or DISTINCT is merged at the gateway"
     distinct = select.args.get("distinct") is not None
-    order = select.args.get("order")
     limit, offset = select.args.get("limit"), select.args.get("offset")
     projections = [
         exp.alias_(projection.unalias().copy(), f"c{number}")
@@ -250,10 +252,9 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         direction = " DESC" if item.args.get("desc") else " ASC"
         nulls = " NULLS FIRST" if item.args.get("nulls_first") else " NULLS LAST"
         sorting.append(f"{name}{direction}{nulls}")
-    kept = {"expressions": projections}
+    kept: dict[str, Any] = {"expressions": projections}
     for name in ("from_", "joins", "where", "group", "having", "distinct"):
-        node = select.args.get(name)
-        kept[name] = node
+        kept[name] = select.args.get(name)
     if grouping.groups:
         # Written out: positions and aliases would mean other columns in the fragment.
         kept["group"] = exp.Group(expressions=list(grouping.groups))
@@ -270,7 +271,9 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
     before = f"SELECT {'DISTINCT ' if distinct else ''}{listed} FROM "
     if distinct and sorting:
         renamed = {f"c{number}": column.name for number, column in enumerate(columns, start=1)}
-        sorting = [f"{quote_identifier(renamed[key.split()[0]])} {' '.join(key.split()[1:])}" for key in sorting]
+        sorting = [
+            f"{quote_identifier(renamed[key.split()[0]])} {' '.join(key.split()[1:])}" for key in sorting
+        ]
         if len({column.name.lower() for column in columns}) != len(columns):
             return "DISTINCT with two columns of one name is merged at the gateway"
     after = f" ORDER BY {', '.join(sorting)}" if sorting else ""
@@ -298,7 +301,12 @@ def _order_keys(
             (
                 number
                 for number, projection in enumerate(select.expressions, start=1)
-                if projection.unalias() == key or (isinstance(key, exp.Column) and not key.table and projection.alias_or_name.lower() == key.name.lower())
+                if projection.unalias() == key
+                or (
+                    isinstance(key, exp.Column)
+                    and not key.table
+                    and projection.alias_or_name.lower() == key.name.lower()
+                )
             ),
             None,
         )
