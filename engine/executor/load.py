@@ -4,7 +4,7 @@ A reader runs the query and cuts each batch (`scatter.py`); a bounded queue lead
 inserts what arrives through the session's connection to that shard.
 Promises: memory is bounded by the queues; the first error of any reader or writer stops them all and is raised; whether
 anything is kept is decided by the caller's transactions, which the writers work in.
-Leaves to others: the query (`dml.py`), the transactions (`connections.py`).
+Leaves to others: the query (`insert.py`, `copying.py`, `tables.py`), the transactions (`connections.py`).
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..catalog.model import Table
-from ..errors import Error, NoShardError
+from ..errors import NoShardError
 from ..sharding import SpreadStrategy
 from ..sharding.values import sql_literal
+from ..sql.parameters import parameters_in
 from ..storage import duck
-from ..types import Parameters, Row, quote_identifier
+from ..types import Column, Parameters, Row, quote_identifier
 from .binding import shard_table
+from .result import columns_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,23 +60,20 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was loaded: rows inserted, and the rows that RETURNING gave with their column descriptions."""
+    """What was loaded: rows inserted, and the rows that RETURNING gave with their columns (none if no shard had any)."""
 
     count: int
     returned: list[Row]
-    description: Any
+    columns: tuple[Column, ...]
 
 
 def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load) -> Loaded:
     """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
     batches = _batches(reader, job)
-    first = next(batches, None)
-    if first is None:
-        return Loaded(0, [], None)
     failed = threading.Event()
     lanes = {shard: _Lane(shard, connection, job, failed) for shard, connection in writers.items()}
     try:
-        for shard, batch in _chain(first, batches):
+        for shard, batch in batches:
             lanes[shard].put(batch)
             if failed.is_set():
                 break
@@ -82,24 +81,18 @@ def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load
         failed.set()
         raise
     finally:
+        batches.close()
         for lane in lanes.values():
             lane.finish()
     for lane in lanes.values():
         if lane.error is not None:
             raise lane.error
     returned = [row for lane in lanes.values() for row in lane.returned]
-    description = next((lane.description for lane in lanes.values() if lane.description), None)
-    return Loaded(sum(lane.count for lane in lanes.values()), returned, description)
+    columns = next((lane.columns for lane in lanes.values() if lane.columns), ())
+    return Loaded(sum(lane.count for lane in lanes.values()), returned, columns)
 
 
-def _chain(
-    first: tuple[int, pa.RecordBatch], rest: Iterator[tuple[int, pa.RecordBatch]]
-) -> Iterator[tuple[int, pa.RecordBatch]]:
-    yield first
-    yield from rest
-
-
-def _batches(reader: duck.Connection, job: Load) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, pa.RecordBatch], None, None]:
     """(shard, rows) pieces of the query's result, in order."""
     from .scatter import deal, scatter
 
@@ -132,7 +125,7 @@ def _arrow(reader: duck.Connection, job: Load, sql: str) -> Iterator[pa.RecordBa
     # Arrow cannot gather lists of string views; outside of nested types they are moved without copying their bytes.
     nested = any(_NESTED.search(column.type) for column in job.table.columns)
     duck.use_string_views(reader, not nested)
-    stream = duck.arrow_stream(reader, sql, job.parameters, BATCH_ROWS)
+    stream = duck.arrow_stream(reader, sql, parameters_in(sql, job.parameters), BATCH_ROWS)
     while True:
         batch = duck.guarded(lambda: next(stream, None))
         if batch is None:
@@ -150,11 +143,7 @@ def _no_shard(job: Load, rows: pa.RecordBatch, numbers: pa.Array) -> NoShardErro
         f"{name} = {sql_literal(rows.column(rows.schema.get_field_index(name))[at].as_py())}"
         for name in job.table.shard_key
     )
-    return no_shard_error(job.table, key)
-
-
-def no_shard_error(table: Table, key: str) -> NoShardError:
-    """A row of `table` that no shard takes. key: the row's key, for the message."""
+    table = job.table
     last = "a last range MAXVALUE" if table.strategy.kind == "range" else "a DEFAULT SHARD"
     return NoShardError(
         f'no shard of table "{table.name}" takes a row with {key}',
@@ -166,12 +155,10 @@ def no_shard_error(table: Table, key: str) -> NoShardError:
 class _Lane:
     """The queue and the writer thread of one shard; the thread starts with the first batch."""
 
-    def __init__(
-        self, shard: int, connection: duck.Connection, job: Load, failed: threading.Event
-    ) -> None:
+    def __init__(self, shard: int, connection: duck.Connection, job: Load, failed: threading.Event) -> None:
         self.count = 0
         self.returned: list[Row] = []
-        self.description: Any = None
+        self.columns: tuple[Column, ...] = ()
         self.error: BaseException | None = None
         self._shard = shard
         self._connection = connection
@@ -216,16 +203,16 @@ class _Lane:
         try:
             source = pa.RecordBatchReader.from_batches(schema, _arriving(self._queue, self._failed))
             duck.guarded(lambda: self._connection.register(_SOURCE, source))
-            duck.execute(self._connection, sql)
+            duck.execute(self._connection, sql, parameters_in(job.tail, job.parameters))
             if job.returning:
-                self.description = self._connection.description
+                self.columns = columns_of(self._connection)
                 self.returned = duck.guarded(self._connection.fetchall)
                 self.count = len(self.returned)
             else:
                 self.count = duck.guarded(self._connection.fetchall)[0][0]
             # Where the statement failed, the end of its transaction takes the registration away.
             duck.guarded(lambda: self._connection.unregister(_SOURCE))
-        except Error as error:
+        except BaseException as error:  # Raised again by `load`, in the thread that waits for this one.
             self.error = error
             self._failed.set()
 

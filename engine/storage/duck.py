@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import duckdb
 
@@ -20,10 +20,10 @@ from ..types import Parameters
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Connection = duckdb.DuckDBPyConnection
-"""A connection of DuckDB's client; one thread at a time may use it."""
+_T = TypeVar("_T")
 
-FATAL = (duckdb.FatalException, duckdb.InternalException)
+Connection: TypeAlias = duckdb.DuckDBPyConnection
+"""A connection of DuckDB's client; one thread at a time may use it."""
 
 
 def open_instance(threads: int | None = None, memory_limit: str | None = None) -> Connection:
@@ -70,6 +70,24 @@ def rows(connection: Connection, sql: str, parameters: Parameters = None) -> lis
         raise translate(error, sql) from None
 
 
+@contextmanager
+def unordered(connection: Connection) -> Iterator[None]:
+    """While the block runs, rows inserted from a stream need not keep its order; then the setting is as it was.
+
+    Measured on lineitem: with the order kept, loading four shards takes 2.4 s of CPU time more, of 8.7 s. The setting
+    is the instance's, so other statements without an ORDER BY may meanwhile see rows in another order too.
+    """
+    # A cursor of its own: the connection may be in the middle of a result.
+    beside = connection.cursor()
+    before = rows(beside, "SELECT current_setting('preserve_insertion_order')")[0][0]
+    execute(beside, "SET GLOBAL preserve_insertion_order = false")
+    try:
+        yield
+    finally:
+        execute(beside, f"SET GLOBAL preserve_insertion_order = {str(before).lower()}")
+        beside.close()
+
+
 def use_string_views(connection: Connection, wanted: bool) -> None:
     """Choose how the instance gives strings to Arrow: as views, or with offsets. Raises errors.Error."""
     execute(connection, f"SET GLOBAL produce_arrow_string_view = {str(wanted).lower()}")
@@ -86,12 +104,12 @@ def arrow_stream(
         raise translate(error, sql) from None
 
 
-def guarded(call: Callable[[], Any]) -> Any:
-    """What `call` returns; an exception of DuckDB inside it becomes an errors.Error."""
+def guarded(call: Callable[[], _T], sql: str = "") -> _T:
+    """What `call` returns; an exception of DuckDB inside it becomes an errors.Error. sql: the statement, if known."""
     try:
         return call()
     except duckdb.Error as error:
-        raise translate(error) from None
+        raise translate(error, sql) from None
 
 
 _BY_CLASS: tuple[tuple[type[duckdb.Error], type[errors.Error], str], ...] = (
@@ -134,7 +152,7 @@ _BY_MESSAGE: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("22012", re.compile(r"division by zero", re.IGNORECASE)),
     ("22007", re.compile(r"^(?:date|timestamp|time) field value|invalid (?:date|timestamp) field", re.IGNORECASE)),
     ("23502", re.compile(r"^NOT NULL constraint failed")),
-    ("23505", re.compile(r"duplicate key|^Duplicate key|violates (?:primary key|unique) constraint", re.IGNORECASE)),
+    ("23505", re.compile(r"duplicate key|^Duplicate key|violates (?:primary key|unique) constraint|^PRIMARY KEY or UNIQUE constraint", re.IGNORECASE)),
     ("23514", re.compile(r"^CHECK constraint failed")),
     ("23503", re.compile(r"foreign key constraint", re.IGNORECASE)),
     ("25P02", re.compile(r"transaction is aborted", re.IGNORECASE)),
@@ -146,9 +164,13 @@ _LEADING_KIND = re.compile(r"^[A-Z][A-Za-z ]+ Error: ")
 
 
 def translate(error: duckdb.Error, sql: str = "") -> errors.Error:
-    """Our error for one of DuckDB's: same message, with SQLSTATE, position in `sql` and retryable."""
+    """Our error for one of DuckDB's: same message, with SQLSTATE, position in `sql` (if given) and retryable."""
     message, byte_offset = _message_and_offset(str(error))
-    position = None if byte_offset is None else len(sql.encode()[:byte_offset].decode(errors="ignore")) + 1
+    position = (
+        None
+        if byte_offset is None or not sql
+        else len(sql.encode()[:byte_offset].decode(errors="ignore")) + 1
+    )
     kind, sqlstate = errors.DatabaseError, "XX000"
     for duck_class, our_class, state in _BY_CLASS:
         if isinstance(error, duck_class):
