@@ -12,7 +12,8 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,11 +70,35 @@ class Loaded:
 
 def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load) -> Loaded:
     """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
-    batches = _batches(reader, job)
     failed = threading.Event()
     lanes = {shard: _Lane(shard, connection, job, failed) for shard, connection in writers.items()}
+    with ExitStack() as order:
+        _feed(_batches(reader, job), lanes, failed, lambda: order.enter_context(duck.unordered(reader)))
+    for lane in lanes.values():
+        if lane.error is not None:
+            raise lane.error
+    returned = [row for lane in lanes.values() for row in lane.returned]
+    columns = next((lane.columns for lane in lanes.values() if lane.columns), ())
+    return Loaded(sum(lane.count for lane in lanes.values()), returned, columns)
+
+
+def _feed(
+    batches: Generator[tuple[int, pa.RecordBatch], None, None],
+    lanes: dict[int, _Lane],
+    failed: threading.Event,
+    give_up_order: Callable[[], None],
+) -> None:
+    """Hand every batch to its lane, and wait until all lanes are done.
+
+    give_up_order: called when the query has been planned, so that a LIMIT in it takes the rows that come first, and
+    before a writer starts.
+    """
     try:
+        first = True
         for shard, batch in batches:
+            if first:
+                give_up_order()
+                first = False
             lanes[shard].put(batch)
             if failed.is_set():
                 break
@@ -84,12 +109,6 @@ def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load
         batches.close()
         for lane in lanes.values():
             lane.finish()
-    for lane in lanes.values():
-        if lane.error is not None:
-            raise lane.error
-    returned = [row for lane in lanes.values() for row in lane.returned]
-    columns = next((lane.columns for lane in lanes.values() if lane.columns), ())
-    return Loaded(sum(lane.count for lane in lanes.values()), returned, columns)
 
 
 def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, pa.RecordBatch], None, None]:
