@@ -21,6 +21,10 @@ class GatewayBinder:
         self._connection = connection
         self._functions: dict[str, Function] | None = None
 
+    def forget_functions(self) -> None:
+        """Ask for the functions anew the next time: a macro may have come or gone."""
+        self._functions = None
+
     def describe(self, sql: str) -> tuple[Column, ...] | None:
         """Names and types of a query's result; None for a query that does not bind."""
         try:

@@ -5,7 +5,7 @@ Promises: the SQL it makes gives the rows of the fragment on all its shards, eac
 
 from __future__ import annotations
 
-from ..catalog.model import Catalog, Table
+from ..catalog.model import Table
 from ..planner.plan import Fragment, Plan
 from ..storage.shard import qualified
 from ..types import quote_identifier
@@ -31,11 +31,13 @@ def union_of(fragment: Fragment) -> str:
 def view_sql(table: Table) -> str:
     """The gateway's view of a table: all its shards, under the user's own name for it."""
     columns = ", ".join(quote_identifier(column.name) for column in table.columns)
-    parts = [f"SELECT {columns} FROM {shard_table(table, shard)}" for shard in range(table.strategy.shard_count)]
+    parts = [
+        f"SELECT {columns} FROM {shard_table(table, shard)}" for shard in range(table.strategy.shard_count)
+    ]
     name = f"memory.{quote_identifier(table.schema)}.{quote_identifier(table.name)}"
     return f"CREATE OR REPLACE VIEW {name} AS {' UNION ALL '.join(parts)}"
 
 
-def shards_of(catalog: Catalog, table: Table) -> list[int]:
+def shards_of(table: Table) -> list[int]:
     """The database's shards that hold the table, each once."""
     return sorted(set(table.placements))

@@ -3,16 +3,17 @@
 A connection to a shard has that shard first in its search path, so that a user's own text runs there as it is.
 Promises: a setting that the session changes holds on all of them, also on those made later. `interrupt` may be called
 from any thread.
-Leaves to others: what to run.
+Leaves to others: what to run; which settings a user may change (`settings.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ..errors import Error
+from ..errors import Error, OperationalError
 from ..storage import duck, shard
+from ..types import Parameters
 
 
 class SessionConnections:
@@ -22,26 +23,28 @@ class SessionConnections:
         self._instance = instance
         self.gateway = instance.cursor()
         self._shards: dict[int, duck.Connection] = {}
-        self._settings: list[str] = []
+        self._settings: dict[str, tuple[str, Parameters]] = {}
 
     def shard(self, number: int) -> duck.Connection:
         """The session's connection to shard `number`."""
         connection = self._shards.get(number)
         if connection is None:
             connection = self._instance.cursor()
-            for setting in self._settings:
-                duck.execute(connection, setting)
+            for sql, parameters in self._settings.values():
+                duck.execute(connection, sql, parameters)
             duck.execute(connection, f"SET search_path = '{shard.search_path(number)}'")
             self._shards[number] = connection
         return connection
 
-    def apply_setting(self, sql: str) -> duck.Connection:
-        """Run a SET, RESET or PRAGMA on every connection; returns the gateway's, with the outcome."""
-        duck.execute(self.gateway, sql)
+    def repeat_on_shards(self, key: str, sql: str, parameters: Parameters = None) -> None:
+        """Run a statement that the gateway has run on each connection to a shard, now and whenever one is made.
+
+        key: what it sets; a later one with the same key takes its place.
+        """
+        self._settings.pop(key, None)
+        self._settings[key] = (sql, parameters)
         for connection in self._shards.values():
-            duck.execute(connection, sql)
-        self._settings.append(sql)
-        return self.gateway
+            duck.execute(connection, sql, parameters)
 
     def interrupt(self) -> None:
         """Stop what any of the connections is doing."""
@@ -49,31 +52,49 @@ class SessionConnections:
             connection.interrupt()
 
     @contextmanager
-    def atomic(self, numbers: list[int]) -> Iterator[dict[int, duck.Connection]]:
+    def atomic(self, numbers: Sequence[int]) -> Iterator[dict[int, duck.Connection]]:
         """One transaction on each of these shards: all commit if the block ends well, none if it raises.
 
         Whether one shard commits and the next fails is decided at the statements, not at COMMIT: the caller holds the
-        database's write lock, so nobody else's change can come in between.
+        database's write lock, so nobody else's change can come in between. Should a COMMIT fail all the same, the error
+        says that the outcome is not known.
         """
         connections = {number: self.shard(number) for number in numbers}
-        begun: list[duck.Connection] = []
+        begun: list[int] = []
         try:
-            for connection in connections.values():
+            for number, connection in connections.items():
                 duck.execute(connection, "BEGIN")
-                begun.append(connection)
+                begun.append(number)
             yield connections
             while begun:
-                duck.execute(begun[-1], "COMMIT")
+                try:
+                    duck.execute(connections[begun[-1]], "COMMIT")
+                except Error as error:
+                    raise _commit_failed(begun, len(connections), error) from None
                 begun.pop()
         finally:
-            for connection in begun:
-                _roll_back(connection)
+            for number in begun:
+                _roll_back(connections[number])
 
     def close(self) -> None:
         """Close them all."""
         for connection in (self.gateway, *self._shards.values()):
             connection.close()
         self._shards.clear()
+
+
+def _commit_failed(left: list[int], count: int, error: Error) -> Error:
+    """The error of a COMMIT that failed on the last of the shards in `left`."""
+    if len(left) == count:
+        return error
+    shards = ", ".join(shard.alias(number) for number in left)
+    return OperationalError(
+        f"{count - len(left)} of {count} shards have committed, then {shard.alias(left[-1])} failed: {error.message}",
+        sqlstate="40003",
+        detail=f"Not committed: {shards}.",
+        hint="Part of the change is in the database. Look at the rows before you send the statement again.",
+        outcome_known=False,
+    )
 
 
 def _roll_back(connection: duck.Connection) -> None:

@@ -20,13 +20,16 @@ from ..sql.classify import Classified, StatementKind
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import parse_copy, parse_insert
 from ..sql.lexer import Kind, significant
+from ..sql.names import name_at
 from ..storage import duck
 from ..types import Column, Parameters, Row
-from .binding import shard_table
+from .binding import shard_table, shards_of
+from .composed import Composed, execute
 from .connections import SessionConnections
+from .copying import run_copy
 from .gateway import Gateway
-from .insert import changed, find_table, run_copy, run_insert, values_shard
-from .result import Result, columns_of
+from .insert import calls_macro, changed, run_insert, values_shard
+from .result import Result
 
 
 def run(
@@ -36,61 +39,75 @@ def run(
     parameters: Parameters,
     classified: Classified,
 ) -> Result:
-    """Run a statement that changes data. The caller holds the write lock."""
-    if classified.kind is StatementKind.INSERT:
-        return run_insert(gateway, connections, sql, parameters)
-    if classified.kind is StatementKind.COPY_FROM:
-        return run_copy(gateway, connections, sql, parameters)
-    if classified.kind is StatementKind.TRUNCATE:
-        return _truncate(gateway, connections, sql)
-    return _update_or_delete(gateway, connections, sql, parameters, classified.kind)
+    """Run a statement that changes data. The caller holds the write lock. Raises errors.Error."""
+    match classified.kind:
+        case StatementKind.INSERT:
+            return run_insert(gateway, connections, sql, parameters)
+        case StatementKind.COPY_FROM:
+            return run_copy(gateway, connections, sql, parameters)
+        case StatementKind.TRUNCATE:
+            return _truncate(gateway, connections, sql)
+        case _:
+            return _update_or_delete(gateway, connections, sql, parameters, classified.kind)
 
 
 def routes_of_change(
-    gateway: Gateway, sql: str, parameters: Parameters, classified: Classified
+    gateway: Gateway,
+    connections: SessionConnections,
+    sql: str,
+    parameters: Parameters,
+    classified: Classified,
 ) -> list[TableRoute]:
-    """The shards that a change can touch, without running it; empty for one that touches no table of the catalog."""
-    sql = number_parameters(sql)
+    """The shards that a change can touch, without running it; empty for one that touches no table of the catalog.
+
+    Raises errors.Error for a statement that could not run.
+    """
     if classified.kind in (StatementKind.INSERT, StatementKind.COPY_FROM):
-        return _routes_of_insert(gateway, sql, parameters, classified.kind)
-    if classified.kind not in (StatementKind.UPDATE, StatementKind.DELETE):
+        routes = _routes_of_insert(gateway, connections, sql, parameters, classified.kind)
+    elif classified.kind in (StatementKind.UPDATE, StatementKind.DELETE):
+        analysis = analyse(number_parameters(sql), gateway.catalog)
+        found = routers(analysis, collect(analysis)) if analysis is not None else {}
+        routes = [router.route(parameters) for router in found.values()]
+    else:
         raise NotSupportedError(
             f"EXPLAIN does not take {classified.kind.value.upper()}",
-            hint="It takes queries, INSERT, UPDATE, DELETE and COPY.",
+            hint="It takes queries, INSERT, UPDATE, DELETE and COPY … FROM.",
         )
-    analysis = analyse(sql, gateway.catalog)
-    if analysis is None or not analysis.refs:
-        return []
-    found = routers(analysis, collect(analysis))
-    return [router.route(parameters) for router in found.values()]
+    if not routes:
+        # Not about our tables: DuckDB knows whether it could run.
+        explained = Composed((("EXPLAIN ", None), (sql, 0)))
+        execute(connections.gateway, explained, parameters)
+    return routes
 
 
 def explain_change(
-    gateway: Gateway, sql: str, parameters: Parameters, classified: Classified
+    gateway: Gateway,
+    connections: SessionConnections,
+    sql: str,
+    parameters: Parameters,
+    classified: Classified,
 ) -> list[str]:
     """The lines of EXPLAIN for a change of data."""
-    routes = routes_of_change(gateway, sql, parameters, classified)
+    routes = routes_of_change(gateway, connections, sql, parameters, classified)
     return explain_routes(classified.kind.value.upper(), routes)
 
 
 def _routes_of_insert(
-    gateway: Gateway, sql: str, parameters: Parameters, kind: StatementKind
+    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
 ) -> list[TableRoute]:
-    if kind is StatementKind.COPY_FROM:
-        copied = parse_copy(sql)
-        table = find_table(gateway, copied.name) if copied is not None else None
-        parts = None
-    else:
-        parts = parse_insert(sql)
-        table = find_table(gateway, parts.name) if parts is not None else None
+    sql = number_parameters(sql)
+    parts = parse_insert(sql) if kind is StatementKind.INSERT else None
+    target = parts if kind is StatementKind.INSERT else parse_copy(sql)
+    table = gateway.find_table(target.name) if target is not None else None
     if table is None:
         return []
-    number = values_shard(gateway, table, parts, sql, parameters) if parts is not None else None
     if table.is_reference:
         return [TableRoute(table, table.name, (0,), "reference table: every copy gets every row")]
-    if number is not None:
-        shard = table.placements.index(number)
-        return [TableRoute(table, table.name, (shard,), "every key of the list belongs to this shard")]
+    if parts is not None:
+        number = values_shard(gateway, connections, table, parts, sql, parameters)
+        if number is not None:
+            shard = table.placements.index(number)
+            return [TableRoute(table, table.name, (shard,), "every key of the list belongs to this shard")]
     everywhere = tuple(range(table.strategy.shard_count))
     return [TableRoute(table, table.name, everywhere, "each row goes to the shard of its key")]
 
@@ -98,22 +115,21 @@ def _routes_of_insert(
 def _update_or_delete(
     gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
 ) -> Result:
-    sql = number_parameters(sql)
-    verb = kind.value.upper()
-    analysis = analyse(sql, gateway.catalog)
+    verb, returning = kind.value.upper(), _returns(sql)
+    analysis = analyse(number_parameters(sql), gateway.catalog)
     target = _target(analysis) if analysis is not None else None
     if analysis is None or target is None:
         _refuse_if_named(gateway, sql, verb)
         duck.execute(connections.gateway, sql, parameters)
-        return changed(connections.gateway, verb, _returns(sql))
+        return changed(connections.gateway, verb, returning)
+    if calls_macro(gateway, sql):
+        raise _cannot(verb, target.table, "it calls a macro, which may read rows of other shards")
     if kind is StatementKind.UPDATE:
         _check_key_stays(analysis, target)
-    numbers = _shards_to_change(analysis, target, parameters, verb)
     results: list[Row] = []
     columns: tuple[Column, ...] = ()
     count = 0
-    returning = _returns(sql)
-    with connections.atomic(numbers) as writers:
+    with connections.atomic(_shards_to_change(analysis, target, parameters, verb)) as writers:
         for connection in writers.values():
             duck.execute(connection, sql, parameters)
             outcome = changed(connection, verb, returning)
@@ -140,7 +156,8 @@ def _refuse_if_named(gateway: Gateway, sql: str, verb: str) -> None:
         if lexeme.kind in (Kind.WORD, Kind.QUOTED) and lexeme.identifier.lower() in names:
             raise NotSupportedError(
                 f'this form of {verb} is not supported on the sharded table "{lexeme.identifier}"',
-                hint="Write the condition with plain comparisons in WHERE.",
+                hint="Name one table without its database, and write the condition with plain comparisons in WHERE.",
+                position=lexeme.start + 1,
             )
 
 
@@ -157,9 +174,7 @@ def _check_key_stays(analysis: Analysis, target: TableRef) -> None:
                 )
 
 
-def _shards_to_change(
-    analysis: Analysis, target: TableRef, parameters: Parameters, verb: str
-) -> list[int]:
+def _shards_to_change(analysis: Analysis, target: TableRef, parameters: Parameters, verb: str) -> list[int]:
     """The database's shards on which the statement runs, each by itself. Raises NotSupportedError if that were wrong."""
     if target.table.is_reference:
         if all(ref.table.is_reference for ref in analysis.refs) and not analysis.others:
@@ -183,13 +198,14 @@ def _cannot(verb: str, table: Table, why: str) -> NotSupportedError:
 
 
 def _truncate(gateway: Gateway, connections: SessionConnections, sql: str) -> Result:
-    names = [lexeme for lexeme in significant(sql)[1:] if lexeme.upper != "TABLE"]
-    name = tuple(lexeme.identifier for lexeme in names if lexeme.text != ".")
-    table = find_table(gateway, name)
+    lexemes = [lexeme for lexeme in significant(sql) if lexeme.upper != "TABLE"]
+    found = name_at(lexemes, 1)
+    table = gateway.find_table(found[0]) if found is not None and found[1] == len(lexemes) else None
     if table is None:
+        _refuse_if_named(gateway, sql, "TRUNCATE")
         duck.execute(connections.gateway, sql)
-        return Result(columns_of(connections.gateway)[:0], "TRUNCATE")
-    with connections.atomic(sorted(set(table.placements))) as writers:
+        return Result((), "TRUNCATE")
+    with connections.atomic(shards_of(table)) as writers:
         for shard, number in enumerate(table.placements):
             duck.execute(writers[number], f"DELETE FROM {shard_table(table, shard)}")
     return Result((), "TRUNCATE")

@@ -1,25 +1,31 @@
 """The gateway: one DuckDB instance with the shards attached, and the catalog in force.
 
-Promises: a catalog is in force only after it was saved. A table that a crash left half made or half dropped is swept
-away when the gateway opens, so that no later statement sees it. Two changes of data or definitions never run at the
-same time (`write_lock`).
-Leaves to others: what to change (`ddl.py`, `dml.py`), sessions (`session.py`).
+Promises: a catalog is in force only after it was saved. Two changes of data or definitions never run at the same time
+(`write_lock`). The connection `instance` belongs to whoever holds that lock.
+Leaves to others: what to change (`ddl.py`, `dml.py`), what a crash left behind (`recovery.py`), sessions (`session.py`).
 """
 
 from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from ..catalog.model import REFERENCE_SHARD, Catalog, Shard, Table, TableState
+from ..catalog.model import REFERENCE_SHARD, Catalog, Definition, Shard, Table
 from ..catalog.store import CatalogStore, MemoryCatalogStore
+from ..errors import Error
+from ..sharding.hash import MAX_SHARDS, check_shard_count
 from ..storage import duck, shard
-from ..storage.directory import SHARDS_NAME, DataDirectory, sync_directory
+from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_directory
 from ..types import quote_identifier
 from .binding import shards_of, view_sql
 
 DEFAULT_SHARDS = 4
+HOME = "memory"
+"""The name of DuckDB's database in which the gateway has its views and definitions."""
 
 
 class Gateway:
@@ -35,35 +41,53 @@ class Gateway:
         self.directory = directory
         self.instance = instance
         self.write_lock = threading.RLock()
+        self.system_lock = threading.Lock()
+        """Held while the system tables are filled."""
         self._store = store
         self._catalog = catalog
+        self._waiting: list[Definition] = []
 
     @classmethod
     def open(
         cls, path: Path | None, shards: int | None, threads: int | None, memory_limit: str | None
     ) -> Gateway:
-        """Open or make the database at `path` (None: in memory). Raises errors.OperationalError subclasses."""
-        directory = DataDirectory.open(path, create=True) if path is not None else None
+        """Open or make the database at `path` (None: in memory). Raises errors.Error."""
+        if shards is not None:
+            check_shard_count(shards, MAX_SHARDS)
+        instance = duck.open_instance(threads, memory_limit)
         try:
-            store = CatalogStore(directory.path) if directory is not None else MemoryCatalogStore()
-            instance = duck.open_instance(threads, memory_limit)
-            try:
-                if directory is not None and directory.has_catalog:
-                    catalog = store.load()
-                    gateway = cls(directory, store, catalog, instance)
-                    gateway._recover()
-                else:
-                    catalog = Catalog(uuid.uuid4().hex, 1, shards or DEFAULT_SHARDS)
-                    store.create(catalog)
-                    gateway = cls(directory, store, catalog, instance)
-                duck.execute(instance, "CREATE SCHEMA IF NOT EXISTS memory.duckraft")
-            except BaseException:
-                instance.close()
-                raise
+            directory = DataDirectory.open(path, create=True) if path is not None else None
         except BaseException:
+            instance.close()
+            raise
+        try:
+            gateway = cls._open_in(directory, instance, shards)
+            duck.execute(instance, "CREATE SCHEMA IF NOT EXISTS memory.duckraft")
+        except BaseException:
+            instance.close()
             if directory is not None:
                 directory.close()
             raise
+        return gateway
+
+    @classmethod
+    def _open_in(
+        cls, directory: DataDirectory | None, instance: duck.Connection, shards: int | None
+    ) -> Gateway:
+        if directory is None or not directory.has_catalog:
+            store = CatalogStore(directory.path) if directory is not None else MemoryCatalogStore()
+            catalog = Catalog(uuid.uuid4().hex, 1, shards or DEFAULT_SHARDS)
+            store.create(catalog)
+            return cls(directory, store, catalog, instance)
+        from .recovery import recover
+
+        store = CatalogStore(directory.path)
+        gateway = cls(directory, store, store.load(), instance)
+        recover(gateway, directory)
+        if shards is not None and shards != gateway.catalog.default_shards:
+            gateway.publish(
+                replace(gateway.catalog, default_shards=shards, version=gateway.catalog.version + 1)
+            )
         return gateway
 
     @property
@@ -76,25 +100,92 @@ class Gateway:
         self._store.save(catalog)
         self._catalog = catalog
 
+    def find_table(self, name: tuple[str, ...]) -> Table | None:
+        """The table of the catalog that a name of one to three parts means."""
+        return None if self.is_elsewhere(name) else self._catalog.table(*self.schema_and_name(name))
+
+    def schema_and_name(self, name: tuple[str, ...]) -> tuple[str, str]:
+        """The schema and the name in a name that is not elsewhere."""
+        parts = name[1:] if len(name) > 1 and name[0].lower() == HOME else name
+        return (parts[-2], parts[-1]) if len(parts) > 1 else ("main", parts[-1])
+
+    def is_elsewhere(self, name: tuple[str, ...]) -> bool:
+        """Whether a name is qualified by another database than this one: an attached one, or that of temporary tables."""
+        if len(name) == 1 or name[0].lower() == HOME:
+            return False
+        return len(name) > 2 or (name[0].lower() in self._attached() and not self.has_schema(name[0]))
+
+    def has_schema(self, schema: str) -> bool:
+        """Whether this database has a schema of this name."""
+        with self.asking() as connection:
+            found = duck.rows(
+                connection,
+                "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND lower(schema_name) = lower(?)",
+                [HOME, schema],
+            )
+        return bool(found)
+
+    @contextmanager
+    def asking(self) -> Iterator[duck.Connection]:
+        """A connection for questions about what is there, for any thread at any time."""
+        connection = self.instance.cursor()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
     def ensure_shards(self, numbers: list[int]) -> None:
         """Make those of these shards that the database does not have yet, and the one of reference tables, which every
         search path names. The caller holds the write lock."""
         known = {known.number for known in self._catalog.shards}
         missing = [number for number in sorted({REFERENCE_SHARD, *numbers}) if number not in known]
         made: list[Shard] = []
-        for number in missing:
-            path = self._path(number)
-            shard.create(self.instance, number, path, self._catalog.database_id)
-            relative = str(path.relative_to(self.directory.path)) if path and self.directory else None
-            made.append(Shard(number, relative))
-        if made and self.directory is not None:
-            sync_directory(self.directory.path / SHARDS_NAME)
-        if made:
-            self.publish(self._catalog.with_shards(tuple(made)))
+        try:
+            for number in missing:
+                path = self._path(number)
+                relative = str(path.relative_to(self.directory.path)) if path and self.directory else None
+                made.append(Shard(number, relative))
+                shard.create(self.instance, number, path, self._catalog.database_id)
+            if made and self.directory is not None:
+                sync_directory(self.directory.path / SHARDS_NAME)
+            if made:
+                self.publish(self._catalog.with_shards(tuple(made)))
+        except BaseException as error:
+            for new in made:
+                shard.discard(self.instance, new.number, self._path(new.number))
+            if isinstance(error, OSError):
+                raise file_error(error, "cannot make the shard files durable") from None
+            raise
 
     def show_table(self, table: Table) -> None:
-        """Make or renew the gateway's view of a table."""
+        """Make or renew the gateway's view of a table, and what was waiting for it."""
         duck.execute(self.instance, view_sql(table))
+        self.make_definitions()
+
+    def await_definitions(self, definitions: Iterable[Definition]) -> None:
+        """Make these definitions now or, where a table that they name is missing, when it comes back."""
+        self._waiting += definitions
+        self.make_definitions()
+
+    def make_definitions(self) -> None:
+        """Make those definitions that are waiting and can be made. They may name each other in any order."""
+        count = -1
+        while self._waiting and len(self._waiting) != count:
+            count = len(self._waiting)
+            self._waiting = [definition for definition in self._waiting if not self._make(definition)]
+
+    def forget_waiting(self, key: tuple[str, str, str]) -> bool:
+        """Whether the definition of this key was waiting; it no longer does."""
+        count = len(self._waiting)
+        self._waiting = [definition for definition in self._waiting if definition.key != key]
+        return len(self._waiting) < count
+
+    def _make(self, definition: Definition) -> bool:
+        try:
+            duck.execute(self.instance, definition.sql)
+        except Error:
+            return False
+        return True
 
     def hide_table(self, table: Table) -> None:
         """Take the gateway's view of a table away."""
@@ -103,7 +194,7 @@ class Gateway:
 
     def drop_from_shards(self, table: Table) -> None:
         """Drop what the shards have of a table, as far as it is there."""
-        for number in shards_of(self._catalog, table):
+        for number in shards_of(table):
             name = shard.qualified(number, table.schema, table.name)
             duck.execute(self.instance, f"DROP TABLE IF EXISTS {name}")
 
@@ -120,27 +211,10 @@ class Gateway:
             return self.directory.reference_path
         return self.directory.shard_path(number)
 
-    def _recover(self) -> None:
-        """Attach the shards, finish what a crash interrupted, and show tables and definitions."""
-        directory = self.directory
-        if directory is not None:
-            directory.check_shard_files(known.file for known in self._catalog.shards if known.file)
-            for known in self._catalog.shards:
-                if known.file is not None:
-                    path = directory.path / known.file
-                    shard.attach(self.instance, known.number, path, self._catalog.database_id)
-        for table in list(self._catalog.tables.values()):
-            if table.state is not TableState.READY:
-                self.drop_from_shards(table)
-                self.publish(self._catalog.without_table(table))
-        schemas = {table.schema for table in self._catalog.tables.values()} - {"main"}
-        for schema in sorted(schemas):
-            duck.execute(self.instance, f"CREATE SCHEMA IF NOT EXISTS memory.{quote_identifier(schema)}")
-        for definition in self._catalog.definitions:
-            if definition.kind in ("SCHEMA", "TYPE"):
-                duck.execute(self.instance, definition.sql)
-        for table in self._catalog.ready_tables():
-            self.show_table(table)
-        for definition in self._catalog.definitions:
-            if definition.kind not in ("SCHEMA", "TYPE"):
-                duck.execute(self.instance, definition.sql)
+    def _attached(self) -> set[str]:
+        """The names of DuckDB's databases, folded."""
+        with self.asking() as connection:
+            return {
+                name.lower()
+                for (name,) in duck.rows(connection, "SELECT database_name FROM duckdb_databases()")
+            }

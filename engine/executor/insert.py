@@ -1,9 +1,9 @@
-"""INSERT and COPY … FROM: rows to the shards they belong to.
+"""INSERT: rows to the shards they belong to.
 
 Three roads, each giving what the next would give:
 - a VALUES list whose keys all belong to one shard: that shard gets the user's own text;
 - another VALUES list: DuckDB fills a temporary table of the same columns and defaults, whose rows are then dealt out;
-- a query or a file: its rows are dealt out as they stream, once over the input.
+- a query: its rows are dealt out as they stream, in one pass.
 """
 
 from __future__ import annotations
@@ -15,84 +15,58 @@ from dataclasses import replace
 from sqlglot import exp
 
 from ..catalog.model import Table
-from ..errors import NotSupportedError, ProgrammingError
+from ..errors import ProgrammingError
 from ..planner.analysis import analyse
 from ..planner.comparison import constant_of
 from ..sharding import CANNOT_TELL, SpreadStrategy, coerce
 from ..sql.fingerprint import number_parameters
-from ..sql.insert import InsertParts, parse_copy, parse_insert
+from ..sql.insert import InsertParts, parse_insert
+from ..sql.lexer import significant
+from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
-from ..types import Column, Parameters, quote_identifier, quote_string
-from .binding import shard_table
+from ..types import Column, Parameters, quote_identifier
+from .binding import shard_table, shards_of
+from .composed import Composed, at_position, execute, numbered_from, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
 from .load import Load, load
 from .result import Result, columns_of
 
+_STAGING = "__duckraft_staging"
 
-def run_insert(
-    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters
-) -> Result:
+
+def run_insert(gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters) -> Result:
     """Run an INSERT. Raises errors.Error; then no shard has changed."""
-    sql = number_parameters(sql)
+    with numbered_from(sql):
+        return _insert(gateway, connections, number_parameters(sql), parameters)
+
+
+def _insert(gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters) -> Result:
     parts = parse_insert(sql)
-    table = find_table(gateway, parts.name) if parts is not None else None
+    table = gateway.find_table(parts.name) if parts is not None else None
     if parts is None or table is None:
         # Not one of our tables: a temporary one, or DuckDB's own error.
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, "INSERT 0", parts is not None and parts.returning)
-    shard = values_shard(gateway, table, parts, sql, parameters)
+    shard = values_shard(gateway, connections, table, parts, sql, parameters)
     if shard is not None:
         connection = connections.shard(shard)
         duck.execute(connection, sql, parameters)
         return changed(connection, "INSERT 0", parts.returning)
-    with _staging(connections.gateway, gateway, table, parts) as staging:
-        target = parts.prefix + f"INSERT INTO {staging} "
+    check_parameters(sql, parameters)
+    gateway_connection = connections.gateway
+    with _staging(gateway_connection, table, parts) as target:
         if parts.is_values or not _has_key(table, parts):
-            duck.execute(connections.gateway, target + parts.body, parameters)
-            columns = _insertable(gateway, table)
+            execute(gateway_connection, target, parameters)
+            columns = insertable(gateway_connection, table)
             names = ", ".join(quote_identifier(column.name) for column in columns)
-            job = _job(table, parts, columns, f"SELECT {names} FROM {staging}", None)
-            return _load(gateway, connections, job)
+            query = f"SELECT {names} FROM temp.{_STAGING}"
+            return load_all(gateway, connections, _job(table, parts, columns, query, parameters))
         # DuckDB checks names, types and the number of columns before a row moves.
-        duck.execute(connections.gateway, f"EXPLAIN {target}{parts.body}", parameters)
-        source = [
-            Column(str(row[0]), str(row[1]))
-            for row in duck.rows(connections.gateway, f"DESCRIBE {parts.query}", parameters)
-        ]
-    query, columns = _cast_query(gateway, table, parts, source)
-    return _load(gateway, connections, _job(table, parts, columns, query, parameters))
-
-
-def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters) -> Result:
-    """Run a COPY … FROM. Raises errors.Error; then no shard has changed."""
-    sql = number_parameters(sql)
-    parts = parse_copy(sql)
-    table = find_table(gateway, parts.name) if parts is not None else None
-    if parts is None or table is None:
-        duck.execute(connections.gateway, sql, parameters)
-        return changed(connections.gateway, "COPY", False)
-    columns = _insertable(gateway, table)
-    if parts.columns is not None:
-        columns = [_column(table, name) for name in parts.columns]
-    if table.shard_key and not {name.lower() for name in table.shard_key} <= {c.name.lower() for c in columns}:
-        raise NotSupportedError(
-            f"COPY without the shard key ({', '.join(table.shard_key)}) cannot place its rows",
-            hint="Name the key among the columns, or use INSERT … SELECT.",
-        )
-    query = _file_query(parts.file, dict(parts.options), columns)
-    job = Load(table, tuple(column.name for column in columns), query, parameters)
-    result = _load(gateway, connections, job)
-    result.tag = f"COPY {result.rowcount}"
-    return result
-
-
-def find_table(gateway: Gateway, name: tuple[str, ...]) -> Table | None:
-    """The table of the catalog that a name of one or two parts means."""
-    if len(name) > 2:
-        return None
-    schema = name[0] if len(name) == 2 else "main"
-    return gateway.catalog.table(schema, name[-1])
+        execute(gateway_connection, Composed((("EXPLAIN ", None), *target.pieces)), parameters)
+    with at_position(None):
+        query, columns = _cast_query(gateway_connection, table, parts, parameters)
+        return load_all(gateway, connections, _job(table, parts, columns, query, parameters))
 
 
 def changed(connection: duck.Connection, verb: str, returning: bool) -> Result:
@@ -107,10 +81,15 @@ def changed(connection: duck.Connection, verb: str, returning: bool) -> Result:
 
 
 def values_shard(
-    gateway: Gateway, table: Table, parts: InsertParts, sql: str, parameters: Parameters
+    gateway: Gateway,
+    connections: SessionConnections,
+    table: Table,
+    parts: InsertParts,
+    sql: str,
+    parameters: Parameters,
 ) -> int | None:
     """The database's shard that all rows of a VALUES list belong to; None if there is no one such, or none certain."""
-    if not parts.is_values or not table.shard_key and not table.is_reference:
+    if not parts.is_values or not (table.shard_key or table.is_reference) or calls_macro(gateway, sql):
         return None
     analysis = analyse(sql, gateway.catalog)
     if analysis is None or len(analysis.refs) != 1 or analysis.others:
@@ -120,7 +99,7 @@ def values_shard(
     values = analysis.root.args.get("expression")
     if not isinstance(values, exp.Values):
         return None
-    names = parts.columns or tuple(column.name for column in _insertable(gateway, table))
+    names = parts.columns or tuple(column.name for column in insertable(connections.gateway, table))
     folded = [name.lower() for name in names]
     if not all(name.lower() in folded for name in table.shard_key):
         return None
@@ -143,31 +122,31 @@ def values_shard(
 
 
 @contextmanager
-def _staging(
-    connection: duck.Connection, gateway: Gateway, table: Table, parts: InsertParts
-) -> Iterator[str]:
-    """A temporary table with the columns and defaults of `table`, under its name so that messages name it."""
-    name = f"temp.{quote_identifier(table.name)}"
+def _staging(connection: duck.Connection, table: Table, parts: InsertParts) -> Iterator[Composed]:
+    """The INSERT into a temporary table with the columns and defaults of `table`; messages call it `table`."""
     columns = ", ".join(
         f"{quote_identifier(column.name)} {column.type}" + (f" DEFAULT ({default})" if default else "")
-        for column, default in _columns_with_defaults(gateway, table)
+        for column, default in _columns_with_defaults(connection, table)
     )
-    duck.execute(connection, f"CREATE TEMP TABLE {quote_identifier(table.name)} ({columns})")
+    duck.execute(connection, f"CREATE TEMP TABLE {_STAGING} ({columns})")
+    alias = f" AS {quote_identifier(parts.alias)}" if parts.alias else ""
+    into = (f"INSERT INTO temp.{_STAGING}{alias} ", None)
     try:
-        yield name + (f" AS {quote_identifier(parts.alias)}" if parts.alias else "")
+        with shown_as(_STAGING, table.name):
+            yield Composed(((parts.prefix, 0), into, (parts.body, parts.body_start)))
     finally:
-        duck.execute(connection, f"DROP TABLE {name}")
+        duck.execute(connection, f"DROP TABLE temp.{_STAGING}")
 
 
-def _columns_with_defaults(gateway: Gateway, table: Table) -> list[tuple[Column, str | None]]:
+def _columns_with_defaults(connection: duck.Connection, table: Table) -> list[tuple[Column, str | None]]:
     """The columns that can be inserted into, with the SQL of their defaults: generated ones are left out.
 
     DuckDB lists the expression of a generated column as its default in one place and not in the other.
     """
-    described = duck.rows(gateway.instance, f"DESCRIBE {shard_table(table, 0)}")
+    described = duck.rows(connection, f"DESCRIBE {shard_table(table, 0)}")
     defaults = {row[0]: row[4] for row in described}
     listed = duck.rows(
-        gateway.instance,
+        connection,
         "SELECT column_name, column_default FROM duckdb_columns()"
         " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         [shard_table(table, 0).split(".", 1)[0], table.schema, table.name],
@@ -176,8 +155,9 @@ def _columns_with_defaults(gateway: Gateway, table: Table) -> list[tuple[Column,
     return [(column, defaults[column.name]) for column in table.columns if column.name not in generated]
 
 
-def _insertable(gateway: Gateway, table: Table) -> list[Column]:
-    return [column for column, _ in _columns_with_defaults(gateway, table)]
+def insertable(connection: duck.Connection, table: Table) -> list[Column]:
+    """The columns of a table that can be inserted into, in order."""
+    return [column for column, _ in _columns_with_defaults(connection, table)]
 
 
 def _has_key(table: Table, parts: InsertParts) -> bool:
@@ -190,7 +170,8 @@ def _has_key(table: Table, parts: InsertParts) -> bool:
     return all(name.lower() in given for name in table.shard_key)
 
 
-def _column(table: Table, name: str) -> Column:
+def column_of(table: Table, name: str) -> Column:
+    """The column of this name. Raises ProgrammingError."""
     for column in table.columns:
         if column.name.lower() == name.lower():
             return column
@@ -202,19 +183,19 @@ def _column(table: Table, name: str) -> Column:
 
 
 def _cast_query(
-    gateway: Gateway, table: Table, parts: InsertParts, source: Sequence[Column]
+    connection: duck.Connection, table: Table, parts: InsertParts, parameters: Parameters
 ) -> tuple[str, list[Column]]:
     """The rows of the user's query with the target's names and types, and the columns they fill."""
     if parts.columns is not None:
-        targets = [_column(table, name) for name in parts.columns]
+        targets = [column_of(table, name) for name in parts.columns]
     else:
-        targets = _insertable(gateway, table)[: len(source)]
-    inner = ", ".join(f"c{number}" for number in range(len(source)))
+        targets = insertable(connection, table)
+    names = ", ".join(quote_identifier(target.name) for target in targets)
     casts = ", ".join(
-        f"CAST(c{number} AS {target.type}) AS {quote_identifier(target.name)}"
-        for number, target in enumerate(targets)
+        f"CAST({quote_identifier(target.name)} AS {target.type}) AS {quote_identifier(target.name)}"
+        for target in targets
     )
-    return f"SELECT {casts} FROM ({parts.query}\n) AS source({inner})", targets
+    return f"SELECT {casts} FROM ({parts.query}\n) AS source({names})", targets
 
 
 def _job(
@@ -233,50 +214,41 @@ def _job(
     )
 
 
-def _load(gateway: Gateway, connections: SessionConnections, job: Load) -> Result:
-    """Deal the rows out, all or none."""
+def load_all(gateway: Gateway, connections: SessionConnections, job: Load) -> Result:
+    """Deal the rows out, all or none. Raises errors.Error."""
     if isinstance(job.table.strategy, SpreadStrategy):
-        job = replace(job, dealt=row_count(gateway, job.table))
-    with connections.atomic(sorted(set(job.table.placements))) as writers:
+        job = replace(job, dealt=_row_count(gateway, job.table))
+    with connections.atomic(shards_of(job.table)) as writers:
         by_shard = {shard: writers[number] for shard, number in enumerate(job.table.placements)}
         loaded = load(connections.gateway, by_shard, job)
     tag = f"INSERT 0 {loaded.count}"
     if not job.returning:
         return Result((), tag, rowcount=loaded.count)
-    columns = [Column(str(item[0]), str(item[1])) for item in loaded.description or ()]
+    columns = loaded.columns or _returned_columns(connections, job)
     return Result(columns, tag, rows=loaded.returned, rowcount=loaded.count)
 
 
-def row_count(gateway: Gateway, table: Table) -> int:
+def _returned_columns(connections: SessionConnections, job: Load) -> tuple[Column, ...]:
+    """The columns of RETURNING where no row was there to return."""
+    connection = connections.shard(job.table.placements[0])
+    names = ", ".join(quote_identifier(name) for name in job.columns)
+    empty = f"SELECT {names} FROM {shard_table(job.table, 0)} LIMIT 0"
+    sql = f"{job.verb} {shard_table(job.table, 0)}{job.target_alias} ({names}) {empty} {job.tail}"
+    duck.execute(connection, sql, parameters_in(job.tail, job.parameters))
+    return columns_of(connection)
+
+
+def calls_macro(gateway: Gateway, sql: str) -> bool:
+    """Whether a statement may call a macro of the user's: it can read tables, and a shard has only its own rows."""
+    macros = {known.name.lower() for known in gateway.catalog.definitions if known.kind == "MACRO"}
+    return bool(macros) and any(lexeme.identifier.lower() in macros for lexeme in significant(sql))
+
+
+def _row_count(gateway: Gateway, table: Table) -> int:
     """How many rows a table has; DuckDB knows without reading them."""
-    parts = [f"SELECT count(*) AS n FROM {shard_table(table, shard)}" for shard in range(table.strategy.shard_count)]
+    parts = [
+        f"SELECT count(*) AS n FROM {shard_table(table, shard)}"
+        for shard in range(table.strategy.shard_count)
+    ]
     count: int = duck.rows(gateway.instance, f"SELECT sum(n) FROM ({' UNION ALL '.join(parts)})")[0][0]
     return count
-
-
-_FORMATS_BY_ENDING = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
-_CSV_NAMES = {"delimiter": "delim", "null": "nullstr", "force_quote": "force_quote"}
-
-
-def _file_query(file: str, options: dict[str, str], columns: Sequence[Column]) -> str:
-    """The query that reads a file as COPY would: by position for CSV and Parquet, by name for JSON."""
-    kind = options.pop("format", "").strip("'").lower()
-    if not kind:
-        bare = file.strip("'").lower().removesuffix(".gz").removesuffix(".zst")
-        kind = next((kind for ending, kind in _FORMATS_BY_ENDING.items() if bare.endswith(ending)), "csv")
-    names = ", ".join(f"c{number}" for number in range(len(columns)))
-    casts = ", ".join(
-        f"CAST(c{number} AS {column.type}) AS {quote_identifier(column.name)}"
-        for number, column in enumerate(columns)
-    )
-    if kind == "parquet":
-        settings = "".join(f", {name} = {value}" for name, value in options.items())
-        return f"SELECT {casts} FROM read_parquet({file}{settings}) AS source({names})"
-    if kind not in ("csv", "json"):
-        raise NotSupportedError(f'COPY FROM cannot read the format "{kind}"', hint="Use csv, parquet or json.")
-    types = ", ".join(f"{quote_string(column.name)}: {quote_string(column.type)}" for column in columns)
-    renamed = {_CSV_NAMES.get(name, name): value for name, value in options.items()}
-    settings = "".join(f", {name} = {value}" for name, value in renamed.items())
-    reader = "read_csv" if kind == "csv" else "read_json"
-    return f"SELECT {casts} FROM {reader}({file}, columns = {{{types}}}{settings}) AS source({names})"
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ..errors import InterfaceError
+from ..errors import Error, InterfaceError
 from ..storage import duck
 from ..types import Column, Row
 
@@ -20,7 +20,8 @@ class Result:
     """The outcome of one statement.
 
     columns: empty for a statement without rows. tag: PostgreSQL's command tag, such as `INSERT 0 3` or `SELECT`.
-    rowcount: rows changed or returned, −1 where it is not known before the rows are read.
+    rowcount: rows changed or returned, −1 where it is not known before the rows are read. source: where the rows wait.
+    text: the statement, for the positions of errors that come with a row, if `source` runs just that.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Result:
         rows: Sequence[Row] = (),
         rowcount: int = -1,
         source: duck.Connection | None = None,
-        on_close: Callable[[], None] | None = None,
+        text: str = "",
     ) -> None:
         self.columns = tuple(columns)
         self.tag = tag
@@ -39,7 +40,8 @@ class Result:
         self._rows = list(rows)
         self._next = 0
         self._source = source
-        self._on_close = on_close
+        self._text = text
+        self._failure: Error | None = None
         self._closed = False
 
     @property
@@ -49,11 +51,10 @@ class Result:
 
     def fetchmany(self, size: int = BATCH_ROWS) -> list[Row]:
         """Up to `size` more rows; an empty list at the end. Raises errors.Error."""
-        if self._closed:
-            raise InterfaceError("this result is closed")
+        self._check_open()
         if self._source is not None:
             source = self._source
-            batch: list[Row] = duck.guarded(lambda: source.fetchmany(size))
+            batch: list[Row] = self._guarded(lambda: source.fetchmany(size))
             if not batch:
                 self._source = None
             return batch
@@ -67,13 +68,11 @@ class Result:
         return batch[0] if batch else None
 
     def fetchall(self) -> list[Row]:
-        """All rows that are left."""
-        if self._closed:
-            raise InterfaceError("this result is closed")
+        """All rows that are left. Raises errors.Error."""
+        self._check_open()
         if self._source is not None:
-            source = self._source
+            rows: list[Row] = self._guarded(self._source.fetchall)
             self._source = None
-            rows: list[Row] = duck.guarded(source.fetchall)
             return rows
         rows = self._rows[self._next :]
         self._next = len(self._rows)
@@ -84,18 +83,36 @@ class Result:
             yield from batch
 
     def detach(self) -> None:
-        """Read what is left into memory, so that the connection behind it is free again."""
+        """Read what is left into memory, so that the connection behind it is free again.
+
+        An error on the way is this result's, not that of the statement that needs the connection: it is raised when
+        the rows are asked for.
+        """
         if self._source is not None and not self._closed:
-            self._rows, self._next = self.fetchall(), 0
+            try:
+                self._rows, self._next = self.fetchall(), 0
+            except Error as error:
+                self._failure = error
 
     def close(self) -> None:
-        """Give up the rows that were not read."""
-        if not self._closed:
-            self._closed = True
+        """Give up the rows that were not read. Closing twice is fine."""
+        self._closed = True
+        self._source = None
+        self._rows = []
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InterfaceError("this result is closed")
+        if self._failure is not None:
+            raise self._failure
+
+    def _guarded(self, fetch: Callable[[], list[Row]]) -> list[Row]:
+        """What `fetch` returns; after an error there are no more rows."""
+        try:
+            return duck.guarded(fetch, self._text)
+        except Error:
             self._source = None
-            self._rows = []
-            if self._on_close is not None:
-                self._on_close()
+            raise
 
 
 def columns_of(connection: duck.Connection) -> tuple[Column, ...]:

@@ -10,10 +10,14 @@ import re
 
 from ..catalog.colocation import colocated
 from ..catalog.model import LOCAL_NODE, Table
+from ..errors import Error
 from ..storage import duck
 from ..types import Row
 from .binding import shard_table
 from .gateway import Gateway
+
+SCHEMA = "duckraft"
+"""Where they are; nothing else may be there."""
 
 _MENTIONED = re.compile(r"\bduckraft\s*\.", re.IGNORECASE)
 
@@ -40,33 +44,38 @@ def mentions(text: str) -> bool:
 
 def refresh(gateway: Gateway) -> None:
     """Fill the system tables from the catalog in force and from the shards."""
-    with gateway.write_lock:
-        connection = gateway.instance
-        shard_rows = _shard_rows(gateway)
-        table_rows = _table_rows(gateway, shard_rows)
-        node_rows = [_node_row(gateway)]
+    with gateway.system_lock, gateway.asking() as connection:
+        shard_rows = _current_shard_rows(gateway, connection)
+        filled = (
+            (_TABLES, "tables", _table_rows(gateway, shard_rows)),
+            (_SHARDS, "shards", shard_rows),
+            (_NODES, "nodes", [_node_row(gateway)]),
+        )
         duck.execute(connection, "BEGIN")
+        for definition, name, rows in filled:
+            duck.execute(connection, definition)
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                duck.execute_many(connection, f"INSERT INTO memory.duckraft.{name} VALUES ({marks})", rows)
+        duck.execute(connection, "COMMIT")
+
+
+def _current_shard_rows(gateway: Gateway, connection: duck.Connection) -> list[Row]:
+    """The rows of `duckraft.shards`; counted anew if a table was dropped under the counting."""
+    while True:
+        catalog = gateway.catalog
         try:
-            for definition, name, rows in (
-                (_TABLES, "tables", table_rows),
-                (_SHARDS, "shards", shard_rows),
-                (_NODES, "nodes", node_rows),
-            ):
-                duck.execute(connection, definition)
-                if rows:
-                    marks = ", ".join("?" * len(rows[0]))
-                    duck.execute_many(connection, f"INSERT INTO memory.duckraft.{name} VALUES ({marks})", rows)
-            duck.execute(connection, "COMMIT")
-        except BaseException:
-            duck.execute(connection, "ROLLBACK")
-            raise
+            return _shard_rows(gateway, connection)
+        except Error:
+            if gateway.catalog is catalog:
+                raise
 
 
-def _shard_rows(gateway: Gateway) -> list[Row]:
+def _shard_rows(gateway: Gateway, connection: duck.Connection) -> list[Row]:
     catalog = gateway.catalog
     rows: list[Row] = []
     for table in catalog.ready_tables():
-        counts = _row_counts(gateway, table)
+        counts = _row_counts(connection, table)
         for number in range(table.strategy.shard_count):
             home = catalog.shard(table.placements[number])
             size = None
@@ -75,18 +84,28 @@ def _shard_rows(gateway: Gateway) -> list[Row]:
             holds = table.strategy.describe_shard(number)
             database_shard = None if table.is_reference else home.number
             rows.append(
-                (table.schema, table.name, number, holds, home.node, database_shard, home.file, counts[number], size)
+                (
+                    table.schema,
+                    table.name,
+                    number,
+                    holds,
+                    home.node,
+                    database_shard,
+                    home.file,
+                    counts[number],
+                    size,
+                )
             )
     return rows
 
 
-def _row_counts(gateway: Gateway, table: Table) -> list[int]:
+def _row_counts(connection: duck.Connection, table: Table) -> list[int]:
     """The rows of each shard of a table, in one query; DuckDB answers it from its metadata."""
     parts = [
         f"SELECT {number}, count(*) FROM {shard_table(table, number)}"
         for number in range(table.strategy.shard_count)
     ]
-    found = dict(duck.rows(gateway.instance, " UNION ALL ".join(parts)))
+    found = dict(duck.rows(connection, " UNION ALL ".join(parts)))
     return [found[number] for number in range(table.strategy.shard_count)]
 
 

@@ -7,6 +7,7 @@ Leaves to others: which tables a shard holds (`catalog`), the lock on the direct
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import CatalogFileError, Error, MissingShardFileError
@@ -30,8 +31,7 @@ def create(connection: duck.Connection, number: int, path: Path | None, database
     """Attach a new shard and mark it as ours. path: its file, which must not exist; None keeps it in memory."""
     if path is not None and path.exists():
         # A crash between making the file and naming it in the catalog leaves one behind that no row was ever put in.
-        path.unlink()
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        _remove(path)
     target = ":memory:" if path is None else str(path)
     duck.execute(connection, f"ATTACH {quote_string(target)} AS {alias(number)}")
     schema = f"{alias(number)}.duckraft"
@@ -40,6 +40,20 @@ def create(connection: duck.Connection, number: int, path: Path | None, database
     duck.execute(connection, f"INSERT INTO {schema}.identity VALUES (?, ?)", [database_id, number])
     if path is not None:
         duck.execute(connection, f"CHECKPOINT {alias(number)}")
+
+
+def discard(connection: duck.Connection, number: int, path: Path | None) -> None:
+    """Take back a shard that was not finished: no row was ever put in it. Never raises."""
+    with suppress(Error):
+        duck.execute(connection, f"DETACH {alias(number)}")
+    if path is not None:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    for file in (path, path.with_name(path.name + ".wal")):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def attach(connection: duck.Connection, number: int, path: Path, database_id: str) -> None:

@@ -1,0 +1,75 @@
+"""COPY … FROM a file: its rows are dealt out to the shards as they stream, in one pass over the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..catalog.model import Table
+from ..errors import NotSupportedError
+from ..sql.fingerprint import number_parameters
+from ..sql.insert import CopyParts, parse_copy
+from ..storage import duck
+from ..types import Column, Parameters, quote_identifier, quote_string
+from .composed import at_position
+from .connections import SessionConnections
+from .gateway import Gateway
+from .insert import changed, column_of, insertable, load_all
+from .load import Load
+from .result import Result
+
+_FORMATS_BY_ENDING = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
+_CSV_NAMES = {"delimiter": "delim", "null": "nullstr"}
+
+
+def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters) -> Result:
+    """Run a COPY … FROM. Raises errors.Error; then no shard has changed."""
+    numbered = number_parameters(sql)
+    parts = parse_copy(numbered)
+    table = gateway.find_table(parts.name) if parts is not None else None
+    if parts is None or table is None:
+        duck.execute(connections.gateway, sql, parameters)
+        return changed(connections.gateway, "COPY", False)
+    columns = _columns(connections, table, parts)
+    query = _file_query(parts.file, dict(parts.options), columns)
+    with at_position(None):
+        job = Load(table, tuple(column.name for column in columns), query, parameters)
+        result = load_all(gateway, connections, job)
+    result.tag = f"COPY {result.rowcount}"
+    return result
+
+
+def _columns(connections: SessionConnections, table: Table, parts: CopyParts) -> list[Column]:
+    """The columns that the file fills."""
+    if parts.columns is None:
+        return insertable(connections.gateway, table)
+    columns = [column_of(table, name) for name in parts.columns]
+    if not {name.lower() for name in table.shard_key} <= {column.name.lower() for column in columns}:
+        raise NotSupportedError(
+            f"COPY without the shard key ({', '.join(table.shard_key)}) cannot place its rows",
+            hint="Name the key among the columns, or use INSERT … SELECT.",
+        )
+    return columns
+
+
+def _file_query(file: str, options: dict[str, str], columns: Sequence[Column]) -> str:
+    """The query that reads a file as COPY would: by position for CSV and Parquet, by name for JSON."""
+    kind = options.pop("format", "").strip("'").lower()
+    if not kind:
+        bare = file.strip("'").lower().removesuffix(".gz").removesuffix(".zst")
+        kind = next((kind for ending, kind in _FORMATS_BY_ENDING.items() if bare.endswith(ending)), "csv")
+    if kind not in ("csv", "json", "parquet"):
+        raise NotSupportedError(
+            f'COPY FROM cannot read the format "{kind}"', hint="Use csv, parquet or json."
+        )
+    names = ", ".join(quote_identifier(column.name) for column in columns)
+    casts = ", ".join(
+        f"CAST({quote_identifier(column.name)} AS {column.type}) AS {quote_identifier(column.name)}"
+        for column in columns
+    )
+    if kind == "csv":
+        options = {_CSV_NAMES.get(name, name): value for name, value in options.items()}
+    settings = "".join(f", {name} = {value}" for name, value in options.items())
+    if kind != "parquet":
+        types = ", ".join(f"{quote_string(column.name)}: {quote_string(column.type)}" for column in columns)
+        settings = f", columns = {{{types}}}{settings}"
+    return f"SELECT {casts} FROM read_{kind}({file}{settings}) AS source({names})"

@@ -1,0 +1,53 @@
+"""Opening an existing database: what a crash interrupted is undone or finished, then everything is shown.
+
+Promises: after it, each table is as before or as after the statement that was interrupted, its definition at least
+(its rows too, if the statement was about one table as a whole).
+"""
+
+from __future__ import annotations
+
+from ..catalog.model import TableState
+from ..storage import duck, shard
+from ..storage.directory import DataDirectory
+from ..types import quote_identifier
+from .alter import redo_alterations
+from .gateway import HOME, Gateway
+from .tables import finish_replacement, replacement
+
+
+def recover(gateway: Gateway, directory: DataDirectory) -> None:
+    """Attach the shards, finish what a crash interrupted, and show tables and definitions. Raises errors.Error."""
+    catalog = gateway.catalog
+    directory.check_shard_files(known.file for known in catalog.shards if known.file)
+    for known in catalog.shards:
+        if known.file is not None:
+            shard.attach(gateway.instance, known.number, directory.path / known.file, catalog.database_id)
+    _show_schemas(gateway)
+    _settle_tables(gateway)
+    redo_alterations(gateway)
+    types = [known for known in gateway.catalog.definitions if known.kind == "TYPE"]
+    gateway.await_definitions(types)
+    for table in gateway.catalog.ready_tables():
+        gateway.show_table(table)
+    others = [known for known in gateway.catalog.definitions if known.kind not in ("SCHEMA", "TYPE")]
+    gateway.await_definitions(others)
+
+
+def _show_schemas(gateway: Gateway) -> None:
+    schemas = [known.name for known in gateway.catalog.definitions if known.kind == "SCHEMA"]
+    schemas += [table.schema for table in gateway.catalog.tables.values()]
+    for schema in dict.fromkeys(schemas):
+        duck.execute(gateway.instance, f"CREATE SCHEMA IF NOT EXISTS {HOME}.{quote_identifier(schema)}")
+
+
+def _settle_tables(gateway: Gateway) -> None:
+    """Finish replacements that were decided; sweep away what was being made or dropped."""
+    for table in list(gateway.catalog.tables.values()):
+        if table.state is TableState.DROPPING:
+            aside = replacement(gateway, table)
+            if aside is not None:
+                finish_replacement(gateway, table, aside)
+                continue
+        if table.state is not TableState.READY:
+            gateway.drop_from_shards(table)
+            gateway.publish(gateway.catalog.without_table(table))

@@ -1,0 +1,120 @@
+"""What a CREATE TABLE makes: its columns and keys as DuckDB finds them, and the strategy that its clauses mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..catalog.definition import Shape, strategy_for
+from ..errors import NotSupportedError, ProgrammingError
+from ..sharding import Strategy
+from ..sql.clauses import CreateTable
+from ..sql.lexer import Kind, Lexeme, significant
+from ..storage import duck
+from ..types import Column, Parameters, quote_identifier
+from .composed import Composed, at_position, execute, shown_as
+from .gateway import Gateway
+
+_SCRATCH = "__duckraft_scratch"
+
+
+def shape_of(connection: duck.Connection, create: CreateTable, parameters: Parameters) -> Shape:
+    """The columns and keys of the new table, found by letting DuckDB make it, empty, where nobody sees it.
+
+    Raises ProgrammingError or NotSupportedError.
+    """
+    _check_foreign_keys(create)
+    columns = (create.columns_sql, create.columns_start)
+    pieces: tuple[tuple[str, int | None], ...]
+    if create.query is not None:
+        query = (create.query, create.query_start)
+        pieces = (columns, (" AS SELECT * FROM (", None), query, ("\n) LIMIT 0", None))
+    elif create.columns_sql:
+        pieces = (columns,)
+    else:
+        raise ProgrammingError(
+            f'table "{".".join(create.name)}" needs columns or AS and a query',
+            sqlstate="42601",
+            hint="CREATE TABLE t (a INTEGER, …) or CREATE TABLE t AS SELECT …",
+        )
+    with shown_as(_SCRATCH, create.name[-1]):
+        execute(connection, Composed(((f"CREATE TEMP TABLE {_SCRATCH} ", None), *pieces)), parameters)
+    try:
+        return read_shape(connection, "temp", "main", _SCRATCH)
+    finally:
+        duck.execute(connection, f"DROP TABLE temp.{_SCRATCH}")
+
+
+def strategy_of(gateway: Gateway, connection: duck.Connection, create: CreateTable, shape: Shape) -> Strategy:
+    """The strategy that the clauses of a CREATE TABLE mean. Raises ProgrammingError or NotSupportedError."""
+    clause = create.clause
+    other = None
+    if clause.colocate_with is not None:
+        other = gateway.find_table(clause.colocate_with)
+        if other is None:
+            raise ProgrammingError(
+                f'table "{".".join(clause.colocate_with)}" does not exist',
+                sqlstate="42P01",
+                position=clause.position,
+            )
+
+    def evaluate(expression: str, kind: str) -> Any:
+        with at_position(clause.position):
+            return duck.rows(connection, f"SELECT CAST(({expression}) AS {kind})")[0][0]
+
+    strategy = strategy_for(clause, shape, gateway.catalog.default_shards, other, evaluate)
+    _check_collations(create, [column.name for column in strategy.key])
+    return strategy
+
+
+def read_shape(connection: duck.Connection, database: str, schema: str, name: str) -> Shape:
+    """The columns and keys that a table has in DuckDB."""
+    table = ".".join(map(quote_identifier, (database, schema, name)))
+    described = duck.rows(connection, f"DESCRIBE {table}")
+    constraints = duck.rows(
+        connection,
+        "SELECT constraint_type, constraint_column_names FROM duckdb_constraints()"
+        " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        [database, schema, name],
+    )
+    primary = next((tuple(names) for kind, names in constraints if kind == "PRIMARY KEY"), ())
+    keys = tuple(tuple(names) for kind, names in constraints if kind in ("PRIMARY KEY", "UNIQUE"))
+    return Shape(tuple(Column(str(row[0]), str(row[1])) for row in described), primary, keys)
+
+
+def _check_foreign_keys(create: CreateTable) -> None:
+    for lexeme in significant(create.columns_sql):
+        if lexeme.upper == "REFERENCES":
+            raise NotSupportedError(
+                "foreign keys are not supported yet",
+                hint="Leave the FOREIGN KEY or REFERENCES clause out.",
+                position=create.columns_start + lexeme.start + 1,
+            )
+
+
+def _check_collations(create: CreateTable, key: list[str]) -> None:
+    """Refuse a shard key whose values can be equal without having the same bytes."""
+    folded = {name.lower() for name in key}
+    for item in _items(significant(create.columns_sql)):
+        if item and item[0].identifier.lower() in folded:
+            for lexeme in item:
+                if lexeme.upper == "COLLATE":
+                    raise NotSupportedError(
+                        f'shard key column "{item[0].identifier}" cannot have a collation: '
+                        "rows are placed by the bytes of their keys",
+                        hint="Shard by another column, or put lower(…) of the text into a column of its own.",
+                        position=create.columns_start + lexeme.start + 1,
+                    )
+
+
+def _items(lexemes: list[Lexeme]) -> list[list[Lexeme]]:
+    """The parts of a parenthesis, cut at its own commas."""
+    items: list[list[Lexeme]] = [[]]
+    depth = 0
+    for lexeme in lexemes:
+        symbol = lexeme.text if lexeme.kind is Kind.SYMBOL else ""
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(symbol, 0)
+        if symbol == "," and depth == 1:
+            items.append([])
+        elif not (symbol == "(" and depth == 1):
+            items[-1].append(lexeme)
+    return items
