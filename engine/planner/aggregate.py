@@ -47,10 +47,12 @@ _MERGED_BY = {
     **dict.fromkeys(("sum", "count", "count_star", "count_if", "countif"), "sum"),
     **{name: name for name in ("min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor")},
 }
-_NARROW_NUMBER = re.compile(
-    r"U?(?:TINY|SMALL|BIG)?INT(?:EGER)?|U?INTEGER|FLOAT|DOUBLE|DECIMAL\((?:\d|1\d|2[0-8]),\d+\)"
-)
+_NARROW_NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG)?INT|U?INTEGER|FLOAT|DOUBLE")
 """Types whose sum cannot overflow where their average does not."""
+
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_DIGITS_THAT_FIT = 28
+"""Precision and scale of a decimal together, so that ten thousand million of them, unscaled, fit into 38 digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,22 @@ def two_steps(aggregate: exp.Expr, kind: str, argument_kind: str | None) -> TwoS
     name = function_name(call) or ""
     if name in _MERGED_BY:
         return TwoSteps((aggregate,), False, f"CAST({_MERGED_BY[name]}({{0}}) AS {kind})")
-    if name in ("avg", "mean") and kind == "DOUBLE" and _NARROW_NUMBER.fullmatch(argument_kind or ""):
-        # DuckDB itself computes an average so, as EXPLAIN (SQL) shows.
+    if name in ("avg", "mean") and kind == "DOUBLE" and (merge := _average(argument_kind or "")) is not None:
         parts = tuple(_same_call(aggregate, function) for function in (exp.Sum, exp.Count))
-        return TwoSteps(parts, False, "CAST(sum({0}) AS DOUBLE) / CAST(sum({1}) AS DOUBLE)")
+        return TwoSteps(parts, False, merge)
     return TwoSteps((aggregate,), True, "finalize(combine_aggr({0}))")
+
+
+def _average(kind: str) -> str | None:
+    """An average as DuckDB computes it, from the sum and the number of values of this type; None for other types."""
+    if _NARROW_NUMBER.fullmatch(kind):
+        return "CAST(sum({0}) AS DOUBLE) / CAST(sum({1}) AS DOUBLE)"
+    decimal = _DECIMAL.fullmatch(kind)
+    if decimal is None or int(decimal[1]) + int(decimal[2]) > _DIGITS_THAT_FIT:
+        return None
+    # DuckDB divides the unscaled sum once; dividing the sum as a fraction would round twice.
+    unscaled = f"CAST(sum({{0}}) * {10 ** int(decimal[2])} AS HUGEINT)"
+    return f"CAST({unscaled} AS DOUBLE) / (CAST(sum({{1}}) AS DOUBLE) * 1e{decimal[2]})"
 
 
 def argument_of(aggregate: exp.Expr) -> exp.Expr | None:
@@ -116,6 +129,8 @@ def grouping_of(block: Block, binder: Binder) -> Grouping | str:
         value for name, value in group.args.items() if name not in ("expressions", "all")
     ):
         return "grouping sets need all rows in one place"
+    if group is not None and any(isinstance(item, exp.Tuple) for item in group.expressions):
+        return "a group of several columns in parentheses is merged at the gateway"
     aggregates: list[exp.Expr] = []
     scope = [*select.expressions, select.args.get("having"), select.args.get("order")]
     for part in scope:

@@ -8,6 +8,7 @@ Leaves to others: which shards each reference needs (`route.py`).
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 import sqlglot
@@ -17,6 +18,8 @@ from sqlglot.errors import SqlglotError
 from ..catalog.model import Catalog, Table
 
 DIALECT = "duckdb"
+# What sqlglot cannot parse is run by DuckDB as it stands: nothing that a user should be warned of.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 REF = "duckraft_ref"
 """The key in a table node's `meta` under which its number among the references is kept."""
 
@@ -88,15 +91,23 @@ def _add(analysis: Analysis, node: exp.Table, catalog: Catalog) -> bool:
     start, end = first.meta.get("start"), node.this.meta.get("end")
     if start is None or end is None or not _names(analysis.text[start : end + 1], schema, name):
         return False
-    scope: exp.Expr | None = node.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert, exp.Merge)
-    reference = TableRef(
-        node, table, scope or analysis.root, node.alias or name, start, end + 1, bool(node.alias)
-    )
+    reference = TableRef(node, table, _scope_of(node), node.alias or name, start, end + 1, bool(node.alias))
     # A copy of a node keeps its `meta`: that is how the tables of a copied or rebuilt expression are found again.
     node.meta[REF] = len(analysis.refs)
     analysis.refs.append(reference)
-    analysis.by_scope.setdefault(id(scope), []).append(reference)
+    analysis.by_scope.setdefault(id(reference.scope), []).append(reference)
     return True
+
+
+def _scope_of(node: exp.Table) -> exp.Expr:
+    """The statement whose FROM names the table, or whose target it is.
+
+    A table inside a parenthesis, a PIVOT or the like has that as its scope: conditions outside see other columns.
+    """
+    parent = node.parent or node
+    if isinstance(parent, (exp.From, exp.Join)) and isinstance(parent.parent, (exp.Select, exp.Update)):
+        return parent.parent
+    return parent
 
 
 def _names(span: str, schema: str, name: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from .analysis import DIALECT, REF, Analysis, TableRef, source_count
+from .analysis import DIALECT, REF, Analysis, TableRef
 from .binder import Binder
 from .colocation import aligned
 from .conditions import Conditions, null_supplying
@@ -37,6 +37,8 @@ _UNDERSTOOD = frozenset(
         "kind",
     }
 )
+
+_PLAIN_TABLE = frozenset({"this", "db", "alias"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,13 @@ def as_block(
     if len(refs) != len(inside):
         return "it reads relations that are not tables"
     own = [ref for ref in refs if ref.scope is select]
-    if len(own) != source_count(select):
+    sources = (
+        [select.args["from_"].this, *(join.this for join in select.args.get("joins") or [])] if own else []
+    )
+    if {id(ref.node) for ref in own} != set(map(id, sources)):
         return "a subquery in FROM is merged at the gateway"
+    if any({name for name, value in ref.node.args.items() if value} - _PLAIN_TABLE for ref in refs):
+        return "a sample or pivot of a table needs all rows in one place"
     sharded = [ref for ref in refs if not ref.table.is_reference]
     if not any(not ref.table.is_reference for ref in own):
         return "it reads reference tables only"

@@ -221,7 +221,9 @@ def _merge_of_states(
         node = select.args.get(clause)
         if node is None:
             continue
-        merged = _renamed(node, names)
+        merged = _renamed_order(node, select, names) if clause == "order" else _renamed(node, names)
+        if merged is None or (clause == "having" and _aliases_in(node, select)):
+            return f"{clause.upper()} uses a name that may mean a column or a result"
         if _leftover(merged, aliases):
             return f"{clause.upper()} uses a column that is neither grouped nor aggregated"
         after += f" {merged.sql(dialect=DIALECT).strip()}"
@@ -249,8 +251,9 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         else:
             name = f"o{number}"
             projections.append(exp.alias_(key.copy(), name))
-        direction = " DESC" if item.args.get("desc") else " ASC"
-        nulls = " NULLS FIRST" if item.args.get("nulls_first") else " NULLS LAST"
+        # What is not said is left to the settings `default_order` and `default_null_order`.
+        direction = " DESC" if item.args.get("desc") else ""
+        nulls = " NULLS FIRST" if item.args.get("nulls_first") else ""
         sorting.append(f"{name}{direction}{nulls}")
     kept: dict[str, Any] = {"expressions": projections}
     for name in ("from_", "joins", "where", "group", "having", "distinct"):
@@ -297,21 +300,27 @@ def _order_keys(
             continue
         if isinstance(key, exp.Column) and key.name.lower() == "all" and not key.table:
             return None
-        number = next(
-            (
-                number
-                for number, projection in enumerate(select.expressions, start=1)
-                if projection.unalias() == key
-                or (
-                    isinstance(key, exp.Column)
-                    and not key.table
-                    and projection.alias_or_name.lower() == key.name.lower()
-                )
-            ),
-            None,
-        )
+        number = _result_column(select, key)
+        if number is None and _aliases_in(key, select):
+            return None
         keys.append((key if number is None else number, item))
     return keys
+
+
+def _result_column(select: exp.Select, key: exp.Expr) -> int | None:
+    """The number of the result column that an ORDER BY item is; an alias comes before a column of the same name."""
+    name = key.name.lower() if isinstance(key, exp.Column) and not key.table else None
+    projections = list(enumerate(select.expressions, start=1))
+    for number, projection in projections:
+        if isinstance(projection, exp.Alias) and projection.alias.lower() == name:
+            return number
+    return next((number for number, projection in projections if projection.unalias() == key), None)
+
+
+def _aliases_in(node: exp.Expr, select: exp.Select) -> bool:
+    """Whether an expression uses a name that is also an alias of the result, and so may mean either."""
+    aliases = {item.alias.lower() for item in select.expressions if isinstance(item, exp.Alias)}
+    return any(not column.table and column.name.lower() in aliases for column in node.find_all(exp.Column))
 
 
 def _fragment_limit(limit: exp.Expr | None, offset: exp.Expr | None) -> str | None:
@@ -319,6 +328,8 @@ def _fragment_limit(limit: exp.Expr | None, offset: exp.Expr | None) -> str | No
     if limit is None:
         return None
     count = limit.expression
+    if not isinstance(limit, exp.Limit) or limit.args.get("limit_options"):
+        return None
     if not isinstance(count, exp.Literal) or count.is_string or not str(count.this).isdigit():
         return None
     skip = offset.expression if offset is not None else None
@@ -338,6 +349,20 @@ def _cutting(select: exp.Select) -> str:
 def _renamed(node: exp.Expr, names: dict[exp.Expr, exp.Expr]) -> exp.Expr:
     """`node` with every group and aggregate replaced by its name at the gateway."""
     return node.copy().transform(lambda part: names[part].copy() if part in names else part)
+
+
+def _renamed_order(order: exp.Expr, select: exp.Select, names: dict[exp.Expr, exp.Expr]) -> exp.Expr | None:
+    """ORDER BY at the gateway: result columns by their number; None if a name in it may mean two things."""
+    order = order.copy()
+    for item in order.expressions:
+        number = _result_column(select, item.this)
+        if number is not None:
+            item.set("this", exp.Literal.number(number))
+        elif _aliases_in(item.this, select):
+            return None
+        else:
+            item.set("this", _renamed(item.this, names))
+    return order
 
 
 def _leftover(node: exp.Expr, aliases: set[str]) -> bool:
