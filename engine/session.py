@@ -8,15 +8,21 @@ Leaves to others: planning (`planner`), running (`executor`), how statements arr
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .errors import Error, InterfaceError, NotSupportedError, ProgrammingError
-from .executor import ddl, dml, system
+from .errors import DataError, Error, InterfaceError, NotSupportedError, ProgrammingError
+from .executor import listing, system
 from .executor.binder import GatewayBinder
 from .executor.binding import attached_sql
+from .executor.composed import Composed, at_position, execute, part_of_statement
 from .executor.connections import SessionConnections
+from .executor.protection import check_target
 from .executor.result import Result, columns_of
+from .executor.settings import apply_setting
 from .sql.classify import Classified, StatementKind, classify
+from .sql.lexer import significant
+from .sql.split import single_statement
 from .storage import duck
 from .types import Column, Parameters
 
@@ -37,6 +43,7 @@ class Session:
         self._binder = GatewayBinder(self._connections.gateway)
         self._open_result: Result | None = None
         self._closed = False
+        self._has_own_macros = False
         self.allowed_tiers: frozenset[Tier] | None = None
         """Tiers that queries may use besides gather; None for all. The differential tests compare them."""
 
@@ -59,11 +66,9 @@ class Session:
         """Plan a query without running it."""
         from .planner.plan import Plan, Tier
 
-        catalog = self._gateway.catalog
-        if self.allowed_tiers is None:
-            shard = self.database.plans.shard(sql, parameters, catalog.version)
-            if shard is not None:
-                return Plan(Tier.ROUTE, "a known shape of statement", (), catalog.version, shard)
+        shard = self._known_shard(sql, parameters)
+        if shard is not None:
+            return Plan(Tier.ROUTE, "a known shape of statement", (), self._gateway.catalog.version, shard)
         return self._plan(sql, parameters)
 
     def cancel(self) -> None:
@@ -90,36 +95,67 @@ class Session:
         self.close()
 
     def _execute(self, sql: str, parameters: Parameters) -> Result:
-        if self.allowed_tiers is None and len(self.database.plans):
-            shard = self.database.plans.shard(sql, parameters, self._gateway.catalog.version)
-            if shard is not None:
-                return self._stream(self._connections.shard(shard), sql, parameters)
+        shard = self._known_shard(sql, parameters)
+        if shard is not None:
+            return self._stream(self._connections.shard(shard), sql, parameters)
+        sql = single_statement(sql)
         classified = classify(sql)
         handler = _HANDLERS.get(classified.kind)
         if handler is None:
             raise _not_yet(classified)
+        check_target(sql, classified)
         return handler(self, sql, parameters, classified)
 
-    def _query(self, sql: str, parameters: Parameters, _: Classified) -> Result:
-        from .planner.plan import Tier
+    @property
+    def _plans_are_shared(self) -> bool:
+        """Whether this session's plans are those that any other would make."""
+        return self.allowed_tiers is None and not self._has_own_macros
 
+    def _known_shard(self, sql: str, parameters: Parameters) -> int | None:
+        """The shard to which a statement of this shape goes, if that is known."""
+        plans = self.database.plans if self._gateway.catalog.tables and self._plans_are_shared else None
+        return plans.shard(sql, parameters, self._gateway.catalog.version) if plans else None
+
+    def _query(self, sql: str, parameters: Parameters, _: Classified) -> Result:
         if system.mentions(sql):
             system.refresh(self._gateway)
-        plan = self._plan(sql, parameters)
-        if plan.tier is Tier.ROUTE and plan.shard is not None:
-            return self._stream(self._connections.shard(plan.shard), sql, parameters)
+        gateway = self._connections.gateway
+        sql = listing.list_query(sql) or sql
+        table = listing.described_table(self._gateway, sql)
+        if table is not None:
+            return self._stream(self._connections.shard(table.placements[0]), sql, parameters)
+        if not self._gateway.catalog.tables:
+            return self._stream(gateway, sql, parameters)  # Without the planner, which takes long to import.
+        return self._run(self._plan(sql, parameters), sql, parameters)
+
+    def _run(self, plan: Plan, sql: str, parameters: Parameters) -> Result:
+        from .planner.plan import Tier
+
         gateway = self._connections.gateway
         if plan.tier is Tier.LOCAL:
             return self._stream(gateway, sql, parameters)
         try:
-            return self._stream(gateway, attached_sql(plan), parameters)
+            if plan.tier is Tier.ROUTE and plan.shard is not None:
+                return self._stream(self._connections.shard(plan.shard), sql, parameters)
+            with at_position(None):
+                duck.execute(gateway, attached_sql(plan), parameters)
+                columns = columns_of(gateway)
+                if plan.names is not None:
+                    columns = tuple(
+                        replace(column, name=name) for column, name in zip(columns, plan.names, strict=True)
+                    )
+                return Result(columns, "SELECT", source=gateway)
         except ProgrammingError:
             # DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right.
             return self._stream(gateway, sql, parameters)
+        except DataError:
+            if plan.tier is not Tier.ROUTE:
+                self._check_binds(sql, 0, parameters)  # A fault in a constant shows here, with its position.
+            raise
 
     def _plan(self, sql: str, parameters: Parameters) -> Plan:
         """The plan of a query, from the cache if it has no parameters and is known."""
-        if parameters is not None or self.allowed_tiers is not None:
+        if parameters is not None or not self._plans_are_shared:
             return self._plan_anew(sql, parameters)
         known = self.database.plans.plan(sql, self._gateway.catalog.version)
         if known is not None:
@@ -133,91 +169,98 @@ class Session:
         from .planner.planner import plan_query
 
         allow = frozenset(Tier) if self.allowed_tiers is None else self.allowed_tiers
+        if self._has_own_macros:
+            allow -= {Tier.ROUTE}  # The connections to the shards do not know them.
         planned = plan_query(sql, parameters, self._gateway.catalog, self._binder, allow)
-        if planned.shape is not None and self.allowed_tiers is None:
+        if planned.shape is not None and self._plans_are_shared:
             self.database.plans.keep(sql, planned.shape)
         return planned.plan
 
     def _stream(self, connection: duck.Connection, sql: str, parameters: Parameters) -> Result:
         duck.execute(connection, sql, parameters)
-        return Result(columns_of(connection), "SELECT", source=connection)
+        return Result(columns_of(connection), "SELECT", source=connection, text=sql)
 
     def _explain(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
         from .planner.explain import explain
 
-        if classified.analyze or sql[classified.body_start : classified.body_start + 1] == "(":
+        body = sql[classified.body_start :]
+        if classified.analyze or body.startswith("("):
             raise NotSupportedError(
                 "EXPLAIN ANALYZE and EXPLAIN (…) are not supported yet",
                 hint="Plain EXPLAIN shows the distributed plan; EXPLAIN ROUTE shows the shards.",
             )
-        body = sql[classified.body_start :]
         inner = classify(body)
         if inner.kind is StatementKind.QUERY:
             plan = self._plan_anew(body, parameters)
-            self._check_binds(body, parameters)
+            self._check_binds(body, classified.body_start, parameters)
             lines = explain(plan, body)
         else:
-            lines = dml.explain_change(self._gateway, body, parameters, inner)
+            from .executor import dml
+
+            with part_of_statement(classified.body_start):
+                lines = dml.explain_change(self._gateway, self._connections, body, parameters, inner)
         return Result([Column("plan", _TEXT)], "EXPLAIN", rows=[(line,) for line in lines])
 
-    def _check_binds(self, sql: str, parameters: Parameters) -> None:
-        """Let DuckDB say what is wrong with a query, if anything is, without running it."""
-        if system.mentions(sql):
+    def _check_binds(self, body: str, offset: int, parameters: Parameters) -> None:
+        """Let DuckDB say what is wrong with a query at this offset of the statement, if anything is."""
+        if system.mentions(body):
             system.refresh(self._gateway)
-        duck.execute(self._connections.gateway, f"EXPLAIN {sql}", parameters)
+        with part_of_statement(offset):
+            execute(self._connections.gateway, Composed((("EXPLAIN ", None), (body, 0))), parameters)
 
     def _explain_route(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
         body = sql[classified.body_start :]
         inner = classify(body)
         if inner.kind is StatementKind.QUERY:
-            self._check_binds(body, parameters)
-            routes = self._plan_anew(body, parameters).routes
+            self._check_binds(body, classified.body_start, parameters)
+            routes = list(self._plan_anew(body, parameters).routes)
         else:
-            routes = dml.routes_of_change(self._gateway, body, parameters, inner)
-        catalog = self._gateway.catalog
+            from .executor import dml
+
+            with part_of_statement(classified.body_start):
+                routes = dml.routes_of_change(self._gateway, self._connections, body, parameters, inner)
+        node_of = self._gateway.catalog.shard
         rows = [
             (
                 route.table.name,
                 shard,
                 route.table.strategy.describe_shard(shard),
-                catalog.shard(route.table.placements[shard]).node,
+                node_of(route.table.placements[shard]).node,
                 route.reason,
             )
             for route in routes
             for shard in route.shards
         ]
-        columns = [
-            Column("table", _TEXT),
-            Column("shard", "INTEGER"),
-            Column("holds", _TEXT),
-            Column("node", _TEXT),
-            Column("reason", _TEXT),
-        ]
+        kinds = {"table": _TEXT, "shard": "INTEGER", "holds": _TEXT, "node": _TEXT, "reason": _TEXT}
+        columns = [Column(name, kind) for name, kind in kinds.items()]
         return Result(columns, "EXPLAIN", rows=rows, rowcount=len(rows))
 
     def _show_catalog(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
         """`SHOW SHARDS WHERE …` is a query on `duckraft.shards`."""
         system.refresh(self._gateway)
-        name, rest = classified.object_kind, sql[classified.body_start :]
-        result = self._stream(self._connections.gateway, f"FROM memory.duckraft.{name} {rest}", parameters)
-        result.tag = "SHOW"
-        return result
+        start = classified.body_start
+        query = Composed(((f"FROM memory.duckraft.{classified.object_kind}", None), (sql[start:], start)))
+        connection = execute(self._connections.gateway, query, parameters)
+        return Result(columns_of(connection), "SHOW", source=connection)
 
     def _setting(self, sql: str, parameters: Parameters, _: Classified) -> Result:
         if parameters is not None:
             raise ProgrammingError("a setting takes no parameters", sqlstate="42P02")
-        connection = self._connections.apply_setting(sql)
-        columns = columns_of(connection)
-        if [column.name for column in columns] == ["Success"]:
-            return Result((), sql.split(None, 1)[0].upper())
-        return Result(columns, "PRAGMA", source=connection)
-
-    def _gateway_statement(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
-        """A statement that concerns the gateway alone, such as COPY … TO, PREPARE or ATTACH."""
+        query = listing.list_query(sql)
+        table = listing.described_table(self._gateway, sql)
+        if query is not None:
+            return self._stream(self._connections.gateway, query, None)
+        if table is not None:
+            return self._stream(self._connections.shard(table.placements[0]), sql, None)
         if system.mentions(sql):
             system.refresh(self._gateway)
-        connection = self._connections.gateway
-        duck.execute(connection, sql, parameters)
+        return apply_setting(self._connections, sql)
+
+    def _gateway_statement(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
+        """A statement that concerns the gateway alone, such as COPY … TO, EXECUTE or ATTACH."""
+        if system.mentions(sql):
+            system.refresh(self._gateway)
+        connection = duck.execute(self._connections.gateway, sql, parameters)
         columns = columns_of(connection)
         tag = sql.split(None, 1)[0].upper()
         if [column.name for column in columns] == ["Success"]:
@@ -227,20 +270,45 @@ class Session:
             return Result((), f"COPY {count}", rowcount=count)
         return Result(columns, tag, source=connection)
 
-    def _checkpoint(self, sql: str, parameters: Parameters, _: Classified) -> Result:
-        first = sql.split(None, 1)[0].upper()
-        if first != "CHECKPOINT":
-            return self._gateway_statement(sql, parameters, Classified(StatementKind.CHECKPOINT))
-        ddl.checkpoint(self._gateway)
-        return Result((), "CHECKPOINT")
+    def _prepared(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
+        lexemes = significant(sql)
+        body = next((lexeme.end for lexeme in lexemes if lexeme.upper == "AS"), None)
+        if lexemes[0].upper == "PREPARE" and body is not None:
+            inner = classify(sql[body:])
+            if inner.kind is not StatementKind.QUERY:
+                raise NotSupportedError(
+                    f"PREPARE of {inner.kind.value.upper()} is not supported yet",
+                    hint="Send the statement with parameters: what is known of it is kept from one time to the next.",
+                )
+        return self._gateway_statement(sql, parameters, classified)
+
+    def _checkpoint(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
+        from .executor import ddl
+
+        if significant(sql)[0].upper == "CHECKPOINT":
+            ddl.checkpoint(self._gateway)
+            return Result((), "CHECKPOINT")
+        return self._gateway_statement(sql, parameters, classified)
 
     def _change(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
+        from .executor import dml
+
+        if system.mentions(sql):
+            system.refresh(self._gateway)
         with self._gateway.write_lock:
             return dml.run(self._gateway, self._connections, sql, parameters, classified)
 
     def _define(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
+        from .executor import ddl
+
+        if system.mentions(sql):
+            system.refresh(self._gateway)
         with self._gateway.write_lock:
-            return ddl.run(self._gateway, self._connections, sql, parameters, classified)
+            result = ddl.run(self._gateway, self._connections, sql, parameters, classified)
+        self._binder.forget_functions()
+        if classified.temporary and classified.kind is StatementKind.CREATE_DEFINITION:
+            self._has_own_macros = True
+        return result
 
     def _empty(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
         return Result((), "")
@@ -265,7 +333,7 @@ _HANDLERS: dict[StatementKind, _Handler] = {
     StatementKind.SHOW_CATALOG: Session._show_catalog,
     StatementKind.SETTING: Session._setting,
     StatementKind.COPY_TO: Session._gateway_statement,
-    StatementKind.PREPARED: Session._gateway_statement,
+    StatementKind.PREPARED: Session._prepared,
     StatementKind.ATTACHMENT: Session._gateway_statement,
     StatementKind.CHECKPOINT: Session._checkpoint,
     StatementKind.INSERT: Session._change,

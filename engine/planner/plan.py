@@ -77,7 +77,8 @@ class Plan:
 
     shard: for ROUTE, the database's shard that gets the user's own text (−1: any node's reference shard).
     merge: for SPLIT and GATHER, the merge SQL with slots. Empty for LOCAL and ROUTE, which run the text as it is.
-    catalog_version: the plan is good only for this version of the catalog.
+    catalog_version: the plan is good only for this version of the catalog. names: what the result columns must be
+    called, where the merge SQL would call them otherwise.
     """
 
     tier: Tier
@@ -86,6 +87,7 @@ class Plan:
     catalog_version: int
     shard: int | None = None
     merge: tuple[str | FragmentSlot, ...] = ()
+    names: tuple[str, ...] | None = None
 
     def fragments(self) -> tuple[Fragment, ...]:
         """The fragments in the order in which the merge SQL names them, each once."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..catalog.model import Catalog, Table
+from sqlglot import exp
+
+from ..catalog.model import Catalog
 from ..sql.fingerprint import number_parameters
 from ..types import Parameters
 from .analysis import Analysis, analyse
@@ -94,7 +96,20 @@ def _plan_tables(
         reason = outcome
         pushed = push_subqueries(analysis, conditions, routes, binder)
     plan = gather(analysis, routes, catalog.version, reason, pushed)
+    if _shows_its_text(analysis):
+        columns = binder.describe(analysis.text)
+        if columns is not None:
+            plan = replace(plan, names=tuple(column.name for column in columns))
     return Planned(plan, analysis.text, None)
+
+
+def _shows_its_text(analysis: Analysis) -> bool:
+    """Whether a result column may be named after the text of a subquery, which the merge SQL changes."""
+    return any(
+        not isinstance(projection, exp.Alias) and projection.find(exp.Select) is not None
+        for select in analysis.root.find_all(exp.Select)
+        for projection in select.expressions
+    )
 
 
 def _routed_reason(routes: list[TableRoute]) -> str:
@@ -102,8 +117,3 @@ def _routed_reason(routes: list[TableRoute]) -> str:
     if not sharded:
         return "only reference tables: any node can answer"
     return "; ".join(dict.fromkeys(route.reason for route in sharded))
-
-
-def tables_of(plan: Plan) -> list[Table]:
-    """The tables a plan reads."""
-    return [route.table for route in plan.routes]
