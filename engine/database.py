@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class Database:
         self._plans: PlanCache | None = None
         self._sessions: list[Session] = []
         self._closed = False
+        self._lock = threading.Lock()
 
     @classmethod
     def open(
@@ -34,9 +36,10 @@ class Database:
     ) -> Database:
         """Open the database in the directory `path`, making a new one where there is none; None keeps it in memory.
 
-        shards: how many a new table gets when it does not say (kept in the database; 4 if not given). threads,
-        memory_limit: for the DuckDB instance, such as 2 and '4GB'. Raises DirectoryInUseError, CatalogFileError,
-        MissingShardFileError or another OperationalError, each naming the file and what to do.
+        shards: how many a new table gets when it does not say; kept in the database until another number is given, 4 at
+        first. threads, memory_limit: for the DuckDB instance, such as 2 and '4GB'. Raises DirectoryInUseError,
+        CatalogFileError, MissingShardFileError or another OperationalError, each naming the file and what to do;
+        ProgrammingError for arguments that cannot be.
         """
         return cls(Gateway.open(Path(path) if path is not None else None, shards, threads, memory_limit))
 
@@ -56,20 +59,22 @@ class Database:
 
     def session(self) -> Session:
         """A new session."""
-        if self._closed:
-            raise InterfaceError("the database is closed")
-        session = Session(self)
-        self._sessions = [known for known in self._sessions if not known.closed]
-        self._sessions.append(session)
-        return session
+        with self._lock:
+            if self._closed:
+                raise InterfaceError("the database is closed")
+            session = Session(self)
+            self._sessions = [known for known in self._sessions if not known.closed]
+            self._sessions.append(session)
+            return session
 
     def close(self) -> None:
         """Close the sessions, write everything to the shard files, give the directory up. Closing twice is fine."""
-        if not self._closed:
-            self._closed = True
-            for session in self._sessions:
-                session.close()
-            self.gateway.close()
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for session in self._sessions:
+                    session.close()
+                self.gateway.close()
 
     def __enter__(self) -> Database:
         return self

@@ -117,7 +117,8 @@ class Connection:
         """Raise NotSupportedError: every statement has committed when it returns."""
         self._check_open()
         raise NotSupportedError(
-            "there is no transaction to roll back", hint="Each statement is its own transaction over all its shards."
+            "there is no transaction to roll back",
+            hint="Each statement is its own transaction over all its shards.",
         )
 
     def close(self) -> None:

@@ -100,9 +100,11 @@ class Session:
             return self._stream(self._connections.shard(shard), sql, parameters)
         sql = single_statement(sql)
         classified = classify(sql)
+        if classified.kind is StatementKind.EMPTY:
+            return Result((), "")
         handler = _HANDLERS.get(classified.kind)
         if handler is None:
-            raise _not_yet(classified)
+            raise _not_yet(sql, classified.kind)
         check_target(sql, classified)
         return handler(self, sql, parameters, classified)
 
@@ -310,18 +312,19 @@ class Session:
             self._has_own_macros = True
         return result
 
-    def _empty(self, sql: str, parameters: Parameters, classified: Classified) -> Result:
-        return Result((), "")
 
-
-def _not_yet(classified: Classified) -> Error:
-    what = classified.kind.value.upper()
+def _not_yet(sql: str, kind: StatementKind) -> Error:
+    words = [lexeme.upper for lexeme in significant(sql)[:2]]
+    two = words[0] in ("CREATE", "COMMENT", "EXPORT", "IMPORT", "MERGE", "COPY")
     hints = {
         StatementKind.TRANSACTION: "Each statement is its own transaction over all its shards.",
         StatementKind.CREATE_SEQUENCE: "Number rows with row_number() while loading them.",
         StatementKind.FILES: "Use COPY … TO and COPY … FROM for each table.",
+        StatementKind.MERGE: "Use INSERT … ON CONFLICT DO UPDATE, UPDATE and DELETE.",
     }
-    return NotSupportedError(f"{what} statements are not supported yet", hint=hints.get(classified.kind))
+    return NotSupportedError(
+        f"{' '.join(words if two else words[:1])} is not supported yet", hint=hints.get(kind)
+    )
 
 
 _Handler = Callable[[Session, str, Parameters, Classified], Result]
@@ -346,5 +349,4 @@ _HANDLERS: dict[StatementKind, _Handler] = {
     StatementKind.CREATE_INDEX: Session._define,
     StatementKind.DROP: Session._define,
     StatementKind.ALTER: Session._define,
-    StatementKind.EMPTY: Session._empty,
 }

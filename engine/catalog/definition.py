@@ -69,13 +69,29 @@ def strategy_for(
         case _:
             strategy = _default(shape, shards)
     _check_counts(clause, strategy)
-    _check_keys(shape, strategy, clause)
+    check_keys(shape, strategy, clause.position)
     return strategy
 
 
 def placements_for(strategy: Strategy) -> tuple[int, ...]:
     """Where the shards of a new table go: shard i of the table on shard i of the database."""
     return (REFERENCE_SHARD,) if strategy.kind == "reference" else tuple(range(strategy.shard_count))
+
+
+def check_keys(shape: Shape, strategy: Strategy, position: int | None) -> None:
+    """Raise NotSupportedError unless every unique key decides on the shard: only then one shard can keep it unique."""
+    if strategy.kind == "reference":
+        return
+    shard_key = {column.name.lower() for column in strategy.key}
+    for key in shape.keys:
+        if not shard_key or not shard_key <= {name.lower() for name in key}:
+            by = f"the shard key ({', '.join(column.name for column in strategy.key)})"
+            raise NotSupportedError(
+                f"the unique key ({', '.join(key)}) does not contain {by if shard_key else 'a shard key'}, "
+                "so no shard could keep it unique",
+                hint="Shard by columns of the unique key, add the shard key to it, or make the table REFERENCE.",
+                position=position,
+            )
 
 
 def _default(shape: Shape, shards: int) -> Strategy:
@@ -86,6 +102,8 @@ def _default(shape: Shape, shards: int) -> Strategy:
 
 
 def _directory(clause: ShardClause, key: tuple[KeyColumn, ...], evaluate: Evaluate) -> DirectoryStrategy:
+    if len(key) != 1:
+        return DirectoryStrategy(key, 1, (), 0)  # It says itself why several columns cannot be.
     kind = key[0].type
     entries = tuple(
         (evaluate(value, kind), entry.shard) for entry in clause.entries for value in entry.values
@@ -129,7 +147,7 @@ def _like(other: Table, clause: ShardClause, key: tuple[KeyColumn, ...], shape: 
             )
         case _:
             raise NotSupportedError(f"tables cannot be co-located by {other.strategy.kind}")
-    if clause.kind is not None and clause.kind != strategy.kind or clause.bounds or clause.entries:
+    if (clause.kind is not None and clause.kind != strategy.kind) or clause.bounds or clause.entries:
         raise ProgrammingError(
             f'COLOCATE WITH takes the strategy of "{other.name}", which is {strategy.clause()}',
             sqlstate="42P17",
@@ -137,7 +155,7 @@ def _like(other: Table, clause: ShardClause, key: tuple[KeyColumn, ...], shape: 
             position=clause.position,
         )
     _check_counts(clause, strategy)
-    _check_keys(shape, strategy, clause)
+    check_keys(shape, strategy, clause.position)
     return strategy
 
 
@@ -173,19 +191,3 @@ def _check_counts(clause: ShardClause, strategy: Strategy) -> None:
             hint="Leave SHARDS out.",
             position=clause.position,
         )
-
-
-def _check_keys(shape: Shape, strategy: Strategy, clause: ShardClause) -> None:
-    """Uniqueness can only be kept by one shard for itself: every unique key must decide on the shard."""
-    if strategy.kind == "reference":
-        return
-    shard_key = {column.name.lower() for column in strategy.key}
-    for key in shape.keys:
-        if not shard_key or not shard_key <= {name.lower() for name in key}:
-            by = f"the shard key ({', '.join(column.name for column in strategy.key)})"
-            raise NotSupportedError(
-                f"the unique key ({', '.join(key)}) does not contain {by if shard_key else 'a shard key'}, "
-                "so no shard could keep it unique",
-                hint="Shard by columns of the unique key, add the shard key to it, or make the table REFERENCE.",
-                position=clause.position,
-            )

@@ -33,15 +33,17 @@ def create_definition(
     kind = _kind(sql, classified.object_kind)
     tag = f"CREATE {_TAGS.get(kind, kind)}"
     name = object_name(sql, classified.object_kind)
+    if kind == "VIEW" and gateway.find_table(name) is not None:
+        raise ProgrammingError(
+            f'Existing object "{name[-1]}" is a table, not a view',
+            sqlstate="42809",
+            hint="DROP TABLE it first.",
+        )
     if classified.temporary or _is_elsewhere(gateway, kind, name):
         duck.execute(connections.gateway, sql, parameters)
         return Result((), tag)
     schema, last = _place(gateway, kind, name)
     definition = Definition(kind, schema, last, sql)
-    if kind == "VIEW" and gateway.catalog.table(schema, last) is not None:
-        raise ProgrammingError(
-            f'Existing object "{last}" is a table, not a view', sqlstate="42809", hint="DROP TABLE it first."
-        )
     if any(known.key == definition.key for known in gateway.catalog.definitions):
         if classified.if_exists:
             return Result((), tag)

@@ -10,9 +10,9 @@ from sqlglot import exp
 
 from ..catalog.model import REFERENCE_SHARD, Table
 from ..errors import NotSupportedError
-from ..planner.conditions import collect
 from ..planner.analysis import Analysis, TableRef, analyse
 from ..planner.colocation import aligned
+from ..planner.conditions import collect
 from ..planner.explain import explain_routes
 from ..planner.plan import TableRoute
 from ..planner.route import routers
@@ -65,8 +65,11 @@ def routes_of_change(
     if classified.kind in (StatementKind.INSERT, StatementKind.COPY_FROM):
         routes = _routes_of_insert(gateway, connections, sql, parameters, classified.kind)
     elif classified.kind in (StatementKind.UPDATE, StatementKind.DELETE):
-        analysis = analyse(number_parameters(sql), gateway.catalog)
-        found = routers(analysis, collect(analysis)) if analysis is not None else {}
+        analysis, target = _analysed(gateway, sql, classified.kind)
+        found = {}
+        if analysis is not None and target is not None:
+            _shards_to_change(analysis, target, parameters, classified.kind.value.upper())
+            found = routers(analysis, collect(analysis))
         routes = [router.route(parameters) for router in found.values()]
     else:
         raise NotSupportedError(
@@ -116,16 +119,10 @@ def _update_or_delete(
     gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
 ) -> Result:
     verb, returning = kind.value.upper(), _returns(sql)
-    analysis = analyse(number_parameters(sql), gateway.catalog)
-    target = _target(analysis) if analysis is not None else None
+    analysis, target = _analysed(gateway, sql, kind)
     if analysis is None or target is None:
-        _refuse_if_named(gateway, sql, verb)
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, verb, returning)
-    if calls_macro(gateway, sql):
-        raise _cannot(verb, target.table, "it calls a macro, which may read rows of other shards")
-    if kind is StatementKind.UPDATE:
-        _check_key_stays(analysis, target)
     results: list[Row] = []
     columns: tuple[Column, ...] = ()
     count = 0
@@ -137,6 +134,24 @@ def _update_or_delete(
             results += outcome.fetchall()
             count += outcome.rowcount
     return Result(columns, f"{verb} {count}", rows=results, rowcount=count)
+
+
+def _analysed(gateway: Gateway, sql: str, kind: StatementKind) -> tuple[Analysis | None, TableRef | None]:
+    """The statement and the table of the catalog that it changes; None if it changes something else.
+
+    Raises NotSupportedError for a change that the shards could not make, whatever the values in it.
+    """
+    verb = kind.value.upper()
+    analysis = analyse(number_parameters(sql), gateway.catalog)
+    target = _target(analysis) if analysis is not None else None
+    if analysis is None or target is None:
+        _refuse_if_named(gateway, sql, verb)
+        return None, None
+    if calls_macro(gateway, sql):
+        raise _cannot(verb, target.table, "it calls a macro, which may read rows of other shards")
+    if kind is StatementKind.UPDATE:
+        _check_key_stays(analysis, target)
+    return analysis, target
 
 
 def _target(analysis: Analysis) -> TableRef | None:
@@ -175,7 +190,7 @@ def _check_key_stays(analysis: Analysis, target: TableRef) -> None:
 
 
 def _shards_to_change(analysis: Analysis, target: TableRef, parameters: Parameters, verb: str) -> list[int]:
-    """The database's shards on which the statement runs, each by itself. Raises NotSupportedError if that were wrong."""
+    """The database's shards on which the statement can run, each by itself. Raises NotSupportedError if none can."""
     if target.table.is_reference:
         if all(ref.table.is_reference for ref in analysis.refs) and not analysis.others:
             return [REFERENCE_SHARD]

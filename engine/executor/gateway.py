@@ -2,7 +2,7 @@
 
 Promises: a catalog is in force only after it was saved. Two changes of data or definitions never run at the same time
 (`write_lock`). The connection `instance` belongs to whoever holds that lock.
-Leaves to others: what to change (`ddl.py`, `dml.py`), what a crash left behind (`recovery.py`), sessions (`session.py`).
+Leaves to others: what to change (`ddl.py`, `dml.py`), what a crash left behind (`recovery.py`), sessions.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Gateway:
         return (parts[-2], parts[-1]) if len(parts) > 1 else ("main", parts[-1])
 
     def is_elsewhere(self, name: tuple[str, ...]) -> bool:
-        """Whether a name is qualified by another database than this one: an attached one, or that of temporary tables."""
+        """Whether a name is qualified by another database than this one: an attached one, or `temp`."""
         if len(name) == 1 or name[0].lower() == HOME:
             return False
         return len(name) > 2 or (name[0].lower() in self._attached() and not self.has_schema(name[0]))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from ..catalog.model import Table
-from ..errors import ProgrammingError
+from ..errors import NoShardError, ProgrammingError
 from ..planner.analysis import analyse
 from ..planner.comparison import constant_of
 from ..sharding import CANNOT_TELL, SpreadStrategy, coerce
@@ -65,7 +65,7 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
         # DuckDB checks names, types and the number of columns before a row moves.
         execute(gateway_connection, Composed((("EXPLAIN ", None), *target.pieces)), parameters)
     with at_position(None):
-        query, columns = _cast_query(gateway_connection, table, parts, parameters)
+        query, columns = _cast_query(gateway_connection, table, parts)
         return load_all(gateway, connections, _job(table, parts, columns, query, parameters))
 
 
@@ -115,7 +115,10 @@ def values_shard(
             if value is CANNOT_TELL:
                 return None
             key.append(value)
-        shards.add(table.strategy.shard_of(key))
+        try:
+            shards.add(table.strategy.shard_of(key))
+        except NoShardError:
+            return None  # The road for many rows tells which row it is.
         if len(shards) > 1:
             return None
     return table.placements[shards.pop()] if shards else None
@@ -182,9 +185,7 @@ def column_of(table: Table, name: str) -> Column:
     )
 
 
-def _cast_query(
-    connection: duck.Connection, table: Table, parts: InsertParts, parameters: Parameters
-) -> tuple[str, list[Column]]:
+def _cast_query(connection: duck.Connection, table: Table, parts: InsertParts) -> tuple[str, list[Column]]:
     """The rows of the user's query with the target's names and types, and the columns they fill."""
     if parts.columns is not None:
         targets = [column_of(table, name) for name in parts.columns]

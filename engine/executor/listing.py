@@ -23,7 +23,8 @@ _QUERIES = {
     "SHOW ALL TABLES": "FROM (SHOW ALL TABLES) WHERE NOT starts_with(database, 'duckraft_')"
     f" AND NOT (database = 'memory' AND schema = '{SCHEMA}')",
     "SHOW DATABASES": "FROM (SHOW DATABASES) WHERE NOT starts_with(database_name, 'duckraft_')",
-    "PRAGMA database_list": "FROM pragma_database_list() WHERE NOT starts_with(name, 'duckraft_')",
+    "PRAGMA database_list": "SELECT database_oid AS seq, database_name AS name, path AS file FROM duckdb_databases()"
+    " WHERE NOT internal AND NOT starts_with(database_name, 'duckraft_')",
 }
 
 

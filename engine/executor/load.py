@@ -61,7 +61,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was loaded: rows inserted, and the rows that RETURNING gave with their columns (none if no shard had any)."""
+    """What was loaded: rows inserted, the rows that RETURNING gave, and their columns (none if no shard had rows)."""
 
     count: int
     returned: list[Row]

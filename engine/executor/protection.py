@@ -22,7 +22,39 @@ _READING = frozenset(
 )
 _SHARD = re.compile(r"(?:__)?duckraft_", re.IGNORECASE)
 _BEFORE_TARGET = frozenset(
-    ["INSERT", "OR", "REPLACE", "IGNORE", "INTO", "UPDATE", "DELETE", "FROM", "TRUNCATE", "COPY", "MERGE", "CREATE", "TEMP", "TEMPORARY", "PERSISTENT", "DROP", "ALTER", "TABLE", "VIEW", "MACRO", "FUNCTION", "TYPE", "SCHEMA", "SEQUENCE", "INDEX", "IF", "NOT", "EXISTS", "COMMENT", "ON", "COLUMN"]
+    [
+        "INSERT",
+        "OR",
+        "REPLACE",
+        "IGNORE",
+        "INTO",
+        "UPDATE",
+        "DELETE",
+        "FROM",
+        "TRUNCATE",
+        "COPY",
+        "MERGE",
+        "CREATE",
+        "TEMP",
+        "TEMPORARY",
+        "PERSISTENT",
+        "DROP",
+        "ALTER",
+        "TABLE",
+        "VIEW",
+        "MACRO",
+        "FUNCTION",
+        "TYPE",
+        "SCHEMA",
+        "SEQUENCE",
+        "INDEX",
+        "IF",
+        "NOT",
+        "EXISTS",
+        "COMMENT",
+        "ON",
+        "COLUMN",
+    ]
 )
 
 
@@ -40,7 +72,8 @@ def check_target(sql: str, classified: Classified) -> None:
     found = name_at(lexemes, first)
     if found is None:
         return
-    parts = found[0] if classified.object_kind == "SCHEMA" else found[0][:-1]
+    is_schema = classified.object_kind == "SCHEMA" or classified.kind is StatementKind.ATTACHMENT
+    parts = found[0] if is_schema else found[0][:-1]
     if SCHEMA in (part.lower() for part in parts):
         raise _refused(lexemes[first])
 

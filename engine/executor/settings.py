@@ -1,7 +1,7 @@
 """SET, RESET, USE and PRAGMA: which settings a session may change, and on which of its connections.
 
-Promises: a setting of the session holds wherever its statements run. What unqualified names mean, how strings compare and
-how rows travel inside duckraft stay as they are: settings that would change these are refused.
+Promises: a setting of the session holds wherever its statements run. What unqualified names mean, how strings compare
+and how rows travel inside duckraft stay as they are: settings that would change these are refused.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """CREATE TABLE, CREATE OR REPLACE TABLE and DROP TABLE.
 
 A table is made in steps that a crash may interrupt anywhere: it enters the catalog as CREATING, its shards are made and
-filled, it becomes READY; dropping goes the other way. A replacement is made beside the old table under a name of its own
-(`replacement`); once the catalog calls it READY and the old one DROPPING, the change is decided, and what is left is
-finished by `finish_replacement`, after a crash as well.
+filled, it becomes READY; dropping goes the other way. A replacement is made beside the old table under a name of its
+own (`replacement`); once the catalog calls it READY and the old one DROPPING, the change is decided, and what is left
+is finished by `finish_replacement`, after a crash as well.
 Promises: a statement that raises leaves the catalog, the shards and the gateway's views as they were.
 Leaves to others: columns, keys and the strategy (`shape.py`), calling the rest after a crash (`recovery.py`).
 """

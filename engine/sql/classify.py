@@ -1,7 +1,7 @@
 """What kind of statement a text is, told from its first lexemes.
 
-Promises: every text gets exactly one `StatementKind`; nothing is executed and nothing has to parse. A WITH is followed to
-the statement behind it. A parenthesis or an unknown first word counts as a query, so that DuckDB judges it.
+Promises: every text gets exactly one `StatementKind`; nothing is executed and nothing has to parse. A WITH is followed
+to the statement behind it. A parenthesis or an unknown first word counts as a query, so that DuckDB judges it.
 Leaves to others: the grammar behind the first words.
 """
 
@@ -49,7 +49,7 @@ class Classified:
 
     object_kind: for CREATE and DROP what it is about (`TABLE`, `VIEW`, `MACRO`, …).
     body_start: offset of the statement behind EXPLAIN or SHOW; 0 for the others. analyze: EXPLAIN ANALYZE.
-    temporary, or_replace, if_exists: the modifiers of CREATE and DROP.
+    temporary, or_replace: modifiers of CREATE. if_exists: IF EXISTS of DROP, IF NOT EXISTS of CREATE.
     """
 
     kind: StatementKind
@@ -147,7 +147,11 @@ def _classify_explain(lexemes: list[Lexeme]) -> Classified:
 
 
 def _classify_show(lexemes: list[Lexeme]) -> Classified:
-    if len(lexemes) > 1 and lexemes[1].upper in _CATALOG_LISTS:
+    in_schema = len(lexemes) > 2 and lexemes[2].upper in (
+        "FROM",
+        "IN",
+    )  # DuckDB lists the tables of one schema.
+    if len(lexemes) > 1 and lexemes[1].upper in _CATALOG_LISTS and not in_schema:
         return Classified(
             StatementKind.SHOW_CATALOG, object_kind=lexemes[1].text.lower(), body_start=lexemes[1].end
         )
@@ -187,17 +191,22 @@ def _classify_create(lexemes: list[Lexeme]) -> Classified:
     if kind is None:
         # Also what DuckDB alone knows how to refuse (a misspelt CREATE) goes to the gateway.
         kind = StatementKind.CREATE_DEFINITION if word in _DEFINITIONS else StatementKind.QUERY
-    return Classified(kind, object_kind=word, temporary=temporary, or_replace="REPLACE" in modifiers)
+    return Classified(
+        kind,
+        object_kind=word,
+        temporary=temporary,
+        or_replace="REPLACE" in modifiers,
+        if_exists=_if_exists(lexemes, index + 1),
+    )
 
 
 def _classify_drop(lexemes: list[Lexeme]) -> Classified:
-    index = 1
     if len(lexemes) > 2 and lexemes[1].upper in ("MACRO", "FUNCTION") and lexemes[2].upper == "TABLE":
         return Classified(StatementKind.DROP, object_kind="MACRO TABLE", if_exists=_if_exists(lexemes, 3))
-    word = lexemes[index].upper if len(lexemes) > 1 else ""
+    word = lexemes[1].upper if len(lexemes) > 1 else ""
     return Classified(StatementKind.DROP, object_kind=word, if_exists=_if_exists(lexemes, 2))
 
 
 def _if_exists(lexemes: list[Lexeme], index: int) -> bool:
-    words = [lexeme.upper for lexeme in lexemes[index : index + 2]]
-    return words == ["IF", "EXISTS"]
+    words = [lexeme.upper for lexeme in lexemes[index : index + 3]]
+    return words[:2] == ["IF", "EXISTS"] or words == ["IF", "NOT", "EXISTS"]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from ..errors import NotSupportedError, ProgrammingError
 from .lexer import Kind, Lexeme, matching_parenthesis, significant
+from .names import name_at
 
 _CLAUSE_STARTS = frozenset({"SHARD", "SHARDS", "COLOCATE", "REPLICAS", "REPLICATION", "REFERENCE"})
 
@@ -53,8 +54,8 @@ class ShardClause:
 class CreateTable:
     """A CREATE TABLE taken apart.
 
-    name: one to three parts. columns_sql: the parenthesis with columns and constraints, or an empty string.
-    query: the text behind AS, or None.
+    name: one to three parts. columns_sql: the parenthesis with columns and constraints, or an empty string; it starts
+    at columns_start. query: the text behind AS, or None; it starts at query_start. with_data: False for WITH NO DATA.
     """
 
     or_replace: bool
@@ -62,8 +63,10 @@ class CreateTable:
     if_not_exists: bool
     name: tuple[str, ...]
     columns_sql: str
+    columns_start: int
     query: str | None
     query_start: int
+    with_data: bool
     clause: ShardClause
 
 
@@ -124,10 +127,11 @@ class _Parser:
         return int(lexeme.text)
 
     def qualified_name(self) -> tuple[str, ...]:
-        parts = [self.identifier()]
-        while self.accept("."):
-            parts.append(self.identifier())
-        return tuple(parts)
+        found = name_at(self.lexemes, self.index)
+        if found is None:
+            raise self.fail("a name")
+        parts, self.index = found
+        return parts
 
     def name_list(self) -> tuple[str, ...]:
         self.expect("(")
@@ -162,7 +166,7 @@ class _Parser:
         self.expect("TABLE")
         if_not_exists = self.accept("IF", "NOT", "EXISTS")
         name = self.qualified_name()
-        columns_sql = ""
+        columns_sql, columns_start = "", self.current.start
         if self.current.text == "(":
             closing = matching_parenthesis(self.lexemes, self.index)
             if closing is None:
@@ -171,20 +175,40 @@ class _Parser:
                     sqlstate="42601",
                     position=self.current.start + 1,
                 )
-            columns_sql = self.text[self.current.start : self.lexemes[closing].end]
+            columns_sql = self.text[columns_start : self.lexemes[closing].end]
             self.index = closing + 1
         clause = self.clauses()
-        query, query_start = None, 0
+        query, query_start, with_data = None, 0, True
         if self.accept("AS"):
             query_start = self.current.start
-            query = self.text[query_start : self.lexemes[-1].end]
-            if not query.strip():
-                raise self.fail("a query")
+            query, with_data = self.query()
         elif self.current.text:
             raise self.fail("SHARD BY, REFERENCE, COLOCATE WITH, AS or the end of the statement")
         return CreateTable(
-            or_replace, temporary, if_not_exists, name, columns_sql, query, query_start, clause
+            or_replace,
+            temporary,
+            if_not_exists,
+            name,
+            columns_sql,
+            columns_start,
+            query,
+            query_start,
+            with_data,
+            clause,
         )
+
+    def query(self) -> tuple[str, bool]:
+        """The text behind AS without a WITH [NO] DATA at its end, and whether its rows are wanted."""
+        rest = self.lexemes[self.index :]
+        words = [lexeme.upper for lexeme in rest[-3:]]
+        with_data = True
+        if words == ["WITH", "NO", "DATA"]:
+            rest, with_data = rest[:-3], False
+        elif words[-2:] == ["WITH", "DATA"]:
+            rest = rest[:-2]
+        if not rest:
+            raise self.fail("a query")
+        return self.text[rest[0].start : rest[-1].end], with_data
 
     def clauses(self) -> ShardClause:
         fields: dict[str, object] = {"position": self.current.start + 1}
@@ -234,7 +258,7 @@ class _Parser:
             raise self.fail("HASH, CONSISTENT HASH, RANGE, DIRECTORY or EVENLY")
 
     def range_bounds(self, fields: dict[str, object]) -> None:
-        """`(VALUES LESS THAN (10), (20), VALUES LESS THAN (30), MAXVALUE)`: the words may be left out after the first."""
+        """`(VALUES LESS THAN (10), (20), VALUES LESS THAN (30), MAXVALUE)`: the words may be left out."""
         self.expect("(")
         bounds: list[tuple[str, ...]] = []
         while True:

@@ -8,29 +8,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .lexer import Kind, Lexeme, matching_parenthesis, significant
+from .names import name_at
 
 
 @dataclass(frozen=True, slots=True)
 class InsertParts:
     """An INSERT in pieces.
 
-    verb: `INSERT INTO`, `INSERT OR REPLACE INTO` or `INSERT OR IGNORE INTO`. name_start, name_end: span of the target.
+    verb: `INSERT INTO`, `INSERT OR REPLACE INTO` or `INSERT OR IGNORE INTO`. prefix: a leading WITH.
     columns: as listed, or None. by_name: BY NAME. query: what gives the rows, with any leading WITH; is_values: it is a
     VALUES list or DEFAULT VALUES. tail: ON CONFLICT and RETURNING; returning: whether there is one.
-    body: from behind the target's name to the tail, for an INSERT into a table of another name.
+    body: from behind the target's name to the tail, for an INSERT into a table of another name; body_start: its offset.
     """
 
     verb: str
     prefix: str
     name: tuple[str, ...]
-    name_start: int
-    name_end: int
     alias: str | None
     columns: tuple[str, ...] | None
     by_name: bool
     query: str
     is_values: bool
     body: str
+    body_start: int
     tail: str
     returning: bool
 
@@ -51,7 +51,7 @@ def parse_insert(text: str) -> InsertParts | None:
     index = _first_at_top(lexemes, 0, "INSERT")
     if index is None:
         return None
-    prefix = text[: lexemes[index].start]
+    prefix = text[: lexemes[index].start] if index else ""
     verb = "INSERT"
     index += 1
     words = [lexeme.upper for lexeme in lexemes[index : index + 2]]
@@ -59,11 +59,10 @@ def parse_insert(text: str) -> InsertParts | None:
         verb, index = f"INSERT {' '.join(words)}", index + 2
     if _upper(lexemes, index) != "INTO":
         return None
-    found = _name(lexemes, index + 1)
+    found = name_at(lexemes, index + 1)
     if found is None:
         return None
-    name, name_at, index = found
-    name_end = lexemes[index - 1].end
+    name, index = found
     alias = None
     if _upper(lexemes, index) == "AS" and index + 1 < len(lexemes):
         alias, index = lexemes[index + 1].identifier, index + 2
@@ -81,14 +80,14 @@ def parse_insert(text: str) -> InsertParts | None:
         verb=f"{verb} INTO",
         prefix=prefix,
         name=name,
-        name_start=lexemes[name_at].start,
-        name_end=name_end,
         alias=alias,
         columns=columns,
         by_name=by_name,
-        query=f"{prefix}{query}",
+        # A query with a WITH of its own may stand behind the other one only in parentheses.
+        query=f"{prefix}SELECT * FROM ({query}\n)" if prefix else query,
         is_values=_upper(lexemes, index) in ("VALUES", "DEFAULT"),
         body=text[lexemes[body_start].start : lexemes[end - 1].end],
+        body_start=lexemes[body_start].start,
         tail=tail,
         returning=_first_at_top(lexemes, end, "RETURNING") is not None,
     )
@@ -97,10 +96,10 @@ def parse_insert(text: str) -> InsertParts | None:
 def parse_copy(text: str) -> CopyParts | None:
     """Take apart a COPY … FROM."""
     lexemes = significant(text)
-    found = _name(lexemes, 1)
+    found = name_at(lexemes, 1)
     if found is None:
         return None
-    name, _, index = found
+    name, index = found
     columns, index = _column_list(lexemes, index)
     if _upper(lexemes, index) != "FROM" or index + 1 >= len(lexemes):
         return None
@@ -140,18 +139,6 @@ def _upper(lexemes: list[Lexeme], index: int) -> str:
     return lexemes[index].upper if index < len(lexemes) else ""
 
 
-def _name(lexemes: list[Lexeme], index: int) -> tuple[tuple[str, ...], int, int] | None:
-    """(parts of a qualified name, index of its first lexeme, index behind it)."""
-    first, parts = index, []
-    while index < len(lexemes) and lexemes[index].kind in (Kind.WORD, Kind.QUOTED):
-        parts.append(lexemes[index].identifier)
-        index += 1
-        if index >= len(lexemes) or lexemes[index].text != ".":
-            return tuple(parts), first, index
-        index += 1
-    return None
-
-
 def _column_list(lexemes: list[Lexeme], index: int) -> tuple[tuple[str, ...] | None, int]:
     """A parenthesis that holds nothing but names, if one comes next."""
     if index >= len(lexemes) or lexemes[index].text != "(":
@@ -161,7 +148,9 @@ def _column_list(lexemes: list[Lexeme], index: int) -> tuple[tuple[str, ...] | N
     names, commas = inside[::2], inside[1::2]
     if closing is None or not inside or any(comma.text != "," for comma in commas):
         return None, index
-    if any(name.kind not in (Kind.WORD, Kind.QUOTED) for name in names) or _upper(inside, 0) in ("SELECT", "FROM"):
+    if _upper(inside, 0) in ("SELECT", "FROM"):
+        return None, index
+    if any(name.kind not in (Kind.WORD, Kind.QUOTED) for name in names):
         return None, index
     return tuple(name.identifier for name in names), closing + 1
 

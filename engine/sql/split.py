@@ -1,7 +1,7 @@
 """A script cut into statements at its semicolons.
 
-Promises: each statement's text is verbatim, from its first lexeme to its last; a semicolon inside quotes or comments does not
-cut; statements that hold nothing but comments are left out.
+Promises: each statement's text is verbatim, from its first lexeme to its last; a semicolon inside quotes or comments
+does not cut; statements that hold nothing but comments are left out.
 Leaves to others: whether a statement means anything.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import ProgrammingError
 from .lexer import Kind, scan
 
 
@@ -68,3 +69,19 @@ def split_script(text: str) -> Script:
     if first is None:
         return Script(tuple(statements), "", len(text), line_of(len(text)), False)
     return Script(tuple(statements), text[first:end], first, line_of(first), unfinished)
+
+
+def single_statement(text: str) -> str:
+    """The one statement in `text`, with blanks in the place of what stands before it, so that positions stay right.
+
+    An empty string if there is none. Raises ProgrammingError 42601 if there are several.
+    """
+    statements = split_script(text).all_statements()
+    if len(statements) > 1:
+        raise ProgrammingError(
+            "several statements where one is expected",
+            sqlstate="42601",
+            hint="Send them one by one.",
+            position=statements[1].start + 1,
+        )
+    return " " * statements[0].start + statements[0].text if statements else ""

@@ -136,30 +136,38 @@ _BY_CLASS: tuple[tuple[type[duckdb.Error], type[errors.Error], str], ...] = (
     (duckdb.InternalException, errors.InternalError, "XX000"),
 )
 
-_BY_MESSAGE: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("42P01", re.compile(r'^(?:Table|View) with name .* does not exist|^Referenced table "|^Catalog "')),
-    ("42P07", re.compile(r"^(?:Table|View|Index|Sequence) with name .* already exists")),
-    ("42723", re.compile(r"^(?:Macro|Scalar|Table|Aggregate).* Function with name .* already exists")),
-    ("42P06", re.compile(r"^Schema with name .* already exists")),
-    ("42710", re.compile(r"^.* with name .* already exists")),
-    ("3F000", re.compile(r"^Schema with name .* does not exist|schema .* does not exist")),
-    ("42883", re.compile(r"Function with name .* does not exist|^No function matches|^Could not choose a best candidate")),
-    ("42702", re.compile(r'^Ambiguous reference to column name|^column reference ".*" is ambiguous')),
-    ("42703", re.compile(r'^Referenced column "|does not have a column named|^Column ".*" (?:does not exist|referenced)')),
-    ("42803", re.compile(r"must appear in the GROUP BY clause|^aggregate function|^(?:WHERE|GROUP BY) clause cannot contain")),
-    ("42P20", re.compile(r"window functions? (?:are not allowed|calls cannot)", re.IGNORECASE)),
-    ("22008", re.compile(r"^(?:date|timestamp|time) field value out of range", re.IGNORECASE)),
-    ("22003", re.compile(r"out of range|can't be cast because the value is out of range|bignum too large", re.IGNORECASE)),
-    ("22012", re.compile(r"division by zero", re.IGNORECASE)),
-    ("22007", re.compile(r"^(?:date|timestamp|time) field value|invalid (?:date|timestamp) field", re.IGNORECASE)),
-    ("23502", re.compile(r"^NOT NULL constraint failed")),
-    ("23505", re.compile(r"duplicate key|^Duplicate key|violates (?:primary key|unique) constraint|^PRIMARY KEY or UNIQUE constraint", re.IGNORECASE)),
-    ("23514", re.compile(r"^CHECK constraint failed")),
-    ("23503", re.compile(r"foreign key constraint", re.IGNORECASE)),
-    ("25P02", re.compile(r"transaction is aborted", re.IGNORECASE)),
-    ("25001", re.compile(r"cannot start a transaction within a transaction", re.IGNORECASE)),
-    ("25P01", re.compile(r"no transaction is active", re.IGNORECASE)),
-)  # fmt: skip
+_BY_MESSAGE: tuple[tuple[str, str], ...] = (
+    ("42P01", r'^(?:Table|View) with name .* does not exist|^Referenced table "|^Catalog "'),
+    ("42P07", r"^(?:Table|View|Index|Sequence) with name .* already exists"),
+    ("42723", r"^(?:Macro|Scalar|Table|Aggregate).* Function with name .* already exists"),
+    ("42P06", r"^Schema with name .* already exists"),
+    ("42710", r"^.* with name .* already exists"),
+    ("3F000", r"^Schema with name .* does not exist|schema .* does not exist"),
+    (
+        "42883",
+        r"Function with name .* does not exist|^No function matches|^Could not choose a best candidate",
+    ),
+    ("42702", r'^Ambiguous reference to column name|^column reference ".*" is ambiguous'),
+    ("42703", r'^Referenced column "|does not have a column (?:named|with name)'),
+    ("42703", r'^Column ".*" (?:does not exist|referenced)'),
+    ("42601", r"^table .* has \d+ columns but"),
+    ("42803", r"must appear in the GROUP BY clause|^aggregate function"),
+    ("42803", r"^(?:WHERE|GROUP BY) clause cannot contain"),
+    ("42P20", r"window functions? (?:are not allowed|calls cannot)"),
+    ("22008", r"^(?:date|timestamp|time) field value out of range"),
+    ("22003", r"out of range|bignum too large"),
+    ("22012", r"division by zero"),
+    ("22007", r"^(?:date|timestamp|time) field value|invalid (?:date|timestamp) field"),
+    ("23502", r"^NOT NULL constraint failed"),
+    ("23505", r"duplicate key|^PRIMARY KEY or UNIQUE constraint"),
+    ("23505", r"violates (?:primary key|unique) constraint"),
+    ("23514", r"^CHECK constraint failed"),
+    ("23503", r"foreign key constraint"),
+    ("25P02", r"transaction is aborted"),
+    ("25001", r"cannot start a transaction within a transaction"),
+    ("25P01", r"no transaction is active"),
+)
+_SQLSTATES = tuple((state, re.compile(pattern, re.IGNORECASE)) for state, pattern in _BY_MESSAGE)
 
 _LEADING_KIND = re.compile(r"^[A-Z][A-Za-z ]+ Error: ")
 
@@ -178,7 +186,7 @@ def translate(error: duckdb.Error, sql: str = "") -> errors.Error:
             kind, sqlstate = our_class, state
             break
     if kind is not errors.InternalError and sqlstate != "42601":
-        for state, pattern in _BY_MESSAGE:
+        for state, pattern in _SQLSTATES:
             if pattern.search(message):
                 sqlstate = state
                 break
