@@ -129,8 +129,9 @@ def grouping_of(block: Block, binder: Binder) -> Grouping | str:
         value for name, value in group.args.items() if name not in ("expressions", "all")
     ):
         return "grouping sets need all rows in one place"
-    if group is not None and any(isinstance(item, exp.Tuple) for item in group.expressions):
-        return "a group of several columns in parentheses is merged at the gateway"
+    several = (exp.Tuple, exp.Rollup, exp.Cube, exp.GroupingSets)
+    if group is not None and any(isinstance(item, several) for item in group.expressions):
+        return "grouping sets need all rows in one place"
     aggregates: list[exp.Expr] = []
     scope = [*select.expressions, select.args.get("having"), select.args.get("order")]
     for part in scope:

@@ -70,6 +70,8 @@ def as_block(
     """The block that a SELECT is, or the reason why it is none."""
     if not isinstance(select, exp.Select):
         return "a set operation is merged at the gateway"
+    if select.args.get("with_") is not None:
+        return "common table expressions are merged at the gateway"
     unknown = {name for name, value in select.args.items() if value} - _UNDERSTOOD
     if unknown:
         return f"{', '.join(sorted(unknown)).rstrip('_')} needs all rows in one place"

@@ -165,9 +165,8 @@ def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], bi
     source = render(_source(select), block.analysis)
     text_of: list[str | TableSlot] = ["SELECT ", *projections, *_without_star(source)]
     if grouping.groups:
-        text_of.append(
-            f" GROUP BY {', '.join(f'g{number}' for number in range(1, len(grouping.groups) + 1))}"
-        )
+        # By position: a name would mean a column of a table first.
+        text_of.append(f" GROUP BY {', '.join(map(str, range(1, len(grouping.groups) + 1)))}")
     merge = _merge_of_states(select, grouping, names, columns)
     return merge if isinstance(merge, str) else (tuple(text_of), *merge)
 
@@ -244,17 +243,17 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
     keys = _order_keys(select, columns)
     if keys is None or (distinct and any(isinstance(key, exp.Expr) for key, _ in keys)):
         return "ORDER BY uses what is not among the result columns"
-    sorting: list[str] = []
-    for number, (key, item) in enumerate(keys, start=1):
+    sorting: list[tuple[int, str]] = []
+    for key, item in keys:
         if isinstance(key, int):
-            name = f"c{key}"
+            position = key
         else:
-            name = f"o{number}"
-            projections.append(exp.alias_(key.copy(), name))
+            projections.append(exp.alias_(key.copy(), f"c{len(projections) + 1}"))
+            position = len(projections)
         # What is not said is left to the settings `default_order` and `default_null_order`.
         direction = " DESC" if item.args.get("desc") else ""
         nulls = " NULLS FIRST" if item.args.get("nulls_first") else ""
-        sorting.append(f"{name}{direction}{nulls}")
+        sorting.append((position, f"{direction}{nulls}"))
     kept: dict[str, Any] = {"expressions": projections}
     for name in ("from_", "joins", "where", "group", "having", "distinct"):
         kept[name] = select.args.get(name)
@@ -265,22 +264,23 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
     text = list(render(inner, block.analysis))
     bound = _fragment_limit(limit, offset)
     if bound is not None:
-        text.append((f" ORDER BY {', '.join(sorting)}" if sorting else "") + f" LIMIT {bound}")
+        text.append(_order_by("{}", sorting) + f" LIMIT {bound}")
         # A LIMIT would end the whole union, were it not kept to its own part.
         text = ["(", *text, ")"]
     listed = ", ".join(
         f"c{number} AS {quote_identifier(column.name)}" for number, column in enumerate(columns, start=1)
     )
     before = f"SELECT {'DISTINCT ' if distinct else ''}{listed} FROM "
-    if distinct and sorting:
-        renamed = {f"c{number}": column.name for number, column in enumerate(columns, start=1)}
-        sorting = [
-            f"{quote_identifier(renamed[key.split()[0]])} {' '.join(key.split()[1:])}" for key in sorting
-        ]
-        if len({column.name.lower() for column in columns}) != len(columns):
-            return "DISTINCT with two columns of one name is merged at the gateway"
-    after = f" ORDER BY {', '.join(sorting)}" if sorting else ""
+    # DISTINCT leaves only result columns to sort by, and those have their positions.
+    after = _order_by("{}" if distinct else f"{_ALIAS}.c{{}}", sorting)
     return tuple(text), before, after + _cutting(select)
+
+
+def _order_by(name: str, sorting: Sequence[tuple[int, str]]) -> str:
+    """ORDER BY over columns given by position. name: a template of how a column is called."""
+    if not sorting:
+        return ""
+    return " ORDER BY " + ", ".join(f"{name.format(position)}{suffix}" for position, suffix in sorting)
 
 
 def _order_keys(
