@@ -1,0 +1,231 @@
+"""One statement on one plain DuckDB and on a sharded database, and what differs.
+
+Promises: names, types and every value of the rows count; the order of the rows counts where the caller says that it is
+fixed; floating-point values may differ by 1e-9 of their size, since they depend on the order of summing, and NaN equals
+NaN. A statement must fail on both or on neither; the messages may differ. Each plan that some set of allowed tiers
+leads to is run, the unrestricted one twice, so that a remembered plan is run too.
+Leaves to others: which statements, on which data (`corpus.py`, `generate.py`), placed how (`layouts.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from duckraft.engine.database import Database
+from duckraft.engine.errors import Error, InternalError
+from duckraft.engine.planner.plan import Plan, Tier
+from duckraft.engine.session import Session
+from duckraft.engine.types import Parameters
+
+RELATIVE_TOLERANCE = 1e-9
+ROWS_SHOWN = 12
+
+TIERS: dict[str, frozenset[Tier] | None] = {
+    "all tiers": None,
+    "gather": frozenset({Tier.GATHER}),
+    "split": frozenset({Tier.GATHER, Tier.SPLIT}),
+    "route": frozenset({Tier.GATHER, Tier.ROUTE}),
+}
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What to run. ordered: the rows come in one order only, but for rows that are equal."""
+
+    sql: str
+    parameters: Parameters = None
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a statement gave: (name, type) of each column, and the rows in order."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+
+    def __str__(self) -> str:
+        head = ", ".join(f"{name} {kind}" for name, kind in self.columns)
+        rows = "".join(f"\n    {row!r}" for row in self.rows[:ROWS_SHOWN])
+        more = len(self.rows) - ROWS_SHOWN
+        return f"{head}{rows}" + (f"\n    … and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The message of a statement that raised. crashed: by an exception that no statement should raise."""
+
+    message: str
+    crashed: bool = False
+
+    def __str__(self) -> str:
+        return f"{'crash' if self.crashed else 'error'}: {self.message}"
+
+
+Outcome = Answer | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A statement that a sharded database answered otherwise. place: layout and shard count."""
+
+    statement: Statement
+    place: str
+    tiers: str
+    plan: str
+    expected: Outcome
+    got: Outcome
+    difference: str
+
+    def __str__(self) -> str:
+        parameters = "" if self.statement.parameters is None else f"\n  with {self.statement.parameters!r}"
+        return (
+            f"{self.difference}\n  {self.statement.sql}{parameters}\n  on {self.place}, {self.tiers} ({self.plan})\n"
+            f"  plain DuckDB: {self.expected}\n  duckraft:     {self.got}"
+        )
+
+
+def connect_plain() -> duckdb.DuckDBPyConnection:
+    """The oracle: a new plain DuckDB in memory, with as many threads as a sharded database under test."""
+    return duckdb.connect(":memory:", config={"threads": 2})
+
+
+def ask_plain(connection: duckdb.DuckDBPyConnection, statement: Statement) -> Outcome:
+    """What plain DuckDB says."""
+    try:
+        connection.execute(statement.sql, statement.parameters)
+        rows = connection.fetchall()
+    except duckdb.Error as error:
+        return Failure(str(error))
+    columns = tuple((str(item[0]), str(item[1])) for item in connection.description or ())
+    return Answer(columns, tuple(rows))
+
+
+def ask_sharded(session: Session, statement: Statement) -> Outcome:
+    """What duckraft says, with the tiers that the session allows."""
+    try:
+        result = session.execute(statement.sql, statement.parameters)
+        rows = result.fetchall()
+    except InternalError as error:
+        return Failure(str(error), crashed=True)
+    except Error as error:
+        return Failure(str(error))
+    except Exception as error:  # Whatever else comes out is a fault, and the other statements shall still run.
+        return Failure(f"{type(error).__name__}: {error}", crashed=True)
+    return Answer(tuple((column.name, column.type) for column in result.columns), tuple(rows))
+
+
+def difference(expected: Outcome, got: Outcome, *, ordered: bool = False) -> str | None:
+    """What differs first, in a line; None if nothing does."""
+    if isinstance(expected, Failure) or isinstance(got, Failure):
+        if isinstance(got, Failure) and got.crashed:
+            return "a crash"
+        if isinstance(expected, Failure) and isinstance(got, Failure):
+            return None
+        return "an error on one side only"
+    if expected.columns != got.columns:
+        return "other columns"
+    if len(expected.rows) != len(got.rows):
+        return f"{len(got.rows)} rows instead of {len(expected.rows)}"
+    left, right = list(expected.rows), list(got.rows)
+    if not ordered:
+        left.sort(key=_sort_key)
+        right.sort(key=_sort_key)
+    for number, (one, other) in enumerate(zip(left, right, strict=True), start=1):
+        if not _same(one, other):
+            place = f"row {number}: " if ordered else ""
+            return f"{place}{other!r} instead of {one!r}"
+    return None
+
+
+def _same(left: object, right: object) -> bool:
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, float) and isinstance(right, float):
+        if math.isnan(left) or math.isnan(right):
+            return math.isnan(left) and math.isnan(right)
+        return math.isclose(left, right, rel_tol=RELATIVE_TOLERANCE)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(map(_same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return _same(list(left.items()), list(right.items()))
+    return left == right
+
+
+def _sort_key(row: Row) -> tuple[list[str], list[float]]:
+    """Floating-point values last: rows that differ in nothing else come in an order that small errors keep."""
+    exact: list[str] = []
+    floats: list[float] = []
+    for value in _flat(row):
+        if isinstance(value, float):
+            exact.append("float" if math.isfinite(value) else repr(value))
+            floats.append(value if math.isfinite(value) else 0.0)
+        else:
+            exact.append(repr(value))
+    return exact, floats
+
+
+def _flat(value: object) -> Iterator[object]:
+    if isinstance(value, Mapping):
+        value = list(value.items())
+    if isinstance(value, (list, tuple)):
+        yield type(value).__name__
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
+
+
+class Sharded:
+    """A sharded database under test. place: how its tables are laid out, for messages."""
+
+    def __init__(self, place: str, shards: int) -> None:
+        self.place = place
+        self.database = Database.open(None, shards=shards, threads=2)
+        self.session = self.database.session()
+
+    def close(self) -> None:
+        """Give up the database."""
+        self.database.close()
+
+    def run(self, statements: Iterable[str]) -> None:
+        """Run statements that must succeed."""
+        for sql in statements:
+            self.session.execute(sql).close()
+
+    def mismatches(
+        self, statement: Statement, expected: Outcome, tiers: Sequence[str] = tuple(TIERS)
+    ) -> Iterator[Mismatch]:
+        """Where a query is answered otherwise than `expected`, for every different plan that the tiers lead to."""
+        seen: list[Plan] = []
+        for name in tiers:
+            self.session.allowed_tiers = TIERS[name]
+            plan = self._plan(statement)
+            if plan is not None:
+                what_runs = replace(plan, reason="", routes=())
+                if what_runs in seen:
+                    continue
+                seen.append(what_runs)
+            again = 2 if TIERS[name] is None and plan is not None and plan.tier is Tier.ROUTE else 1
+            for _ in range(again):
+                got = ask_sharded(self.session, statement)
+                found = difference(expected, got, ordered=statement.ordered)
+                if found is not None:
+                    told = "no plan" if plan is None else f"{plan.tier} plan: {plan.reason}"
+                    yield Mismatch(statement, self.place, name, told, expected, got, found)
+                    break
+        self.session.allowed_tiers = None
+
+    def _plan(self, statement: Statement) -> Plan | None:
+        """The plan of a statement, or None if planning it fails."""
+        try:
+            return self.session.plan(statement.sql, statement.parameters)
+        except Exception:  # Running it raises the same, and is judged.
+            return None
