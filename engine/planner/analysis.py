@@ -51,6 +51,14 @@ class Analysis:
     others: list[str] = field(default_factory=list)
     by_scope: dict[int, list[TableRef]] = field(default_factory=dict)
 
+    def uses_row_numbers(self) -> bool:
+        """Whether it names the pseudo-column `rowid`, which numbers the rows of a shard, not those of a table."""
+        return any(
+            column.name.lower() == "rowid"
+            and not any(known.name.lower() == "rowid" for ref in self.refs for known in ref.table.columns)
+            for column in self.root.find_all(exp.Column)
+        )
+
     def refs_of(self, scope: exp.Expr) -> list[TableRef]:
         """The references whose FROM is that of `scope`."""
         return self.by_scope.get(id(scope), [])

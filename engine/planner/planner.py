@@ -76,7 +76,7 @@ def _plan_tables(
     conditions = collect(analysis)
     by_ref = routers(analysis, conditions)
     routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
-    if not analysis.others and Tier.ROUTE in allow:
+    if not analysis.others and Tier.ROUTE in allow and not analysis.uses_row_numbers():
         shard = single_shard([(route.table, route.shards) for route in routes.values()])
         if shard is not None:
             plan = Plan(

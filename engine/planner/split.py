@@ -220,8 +220,10 @@ def _merge_of_states(
         node = select.args.get(clause)
         if node is None:
             continue
-        merged = _renamed_order(node, select, names) if clause == "order" else _renamed(node, names)
-        if merged is None or (clause == "having" and _aliases_in(node, select)):
+        merged = (
+            _renamed_order(node, select, names) if clause == "order" else _renamed_having(node, select, names)
+        )
+        if merged is None:
             return f"{clause.upper()} uses a name that may mean a column or a result"
         if _leftover(merged, aliases):
             return f"{clause.upper()} uses a column that is neither grouped nor aggregated"
@@ -349,6 +351,11 @@ def _cutting(select: exp.Select) -> str:
 def _renamed(node: exp.Expr, names: dict[exp.Expr, exp.Expr]) -> exp.Expr:
     """`node` with every group and aggregate replaced by its name at the gateway."""
     return node.copy().transform(lambda part: names[part].copy() if part in names else part)
+
+
+def _renamed_having(having: exp.Expr, select: exp.Select, names: dict[exp.Expr, exp.Expr]) -> exp.Expr | None:
+    """HAVING at the gateway; None if a name in it may mean two things."""
+    return None if _aliases_in(having, select) else _renamed(having, names)
 
 
 def _renamed_order(order: exp.Expr, select: exp.Select, names: dict[exp.Expr, exp.Expr]) -> exp.Expr | None:

@@ -145,7 +145,6 @@ SELECT getvariable('nosuch'), id FROM customers WHERE id = 5;
 SELECT id FROM customers WHERE hash(id) = hash(5);
 SELECT count(*) FROM customers WHERE id IN (SELECT range FROM range(5));
 SELECT id, generate_subscripts(tags, 1) FROM products, customers WHERE product = 'bolt' AND id = 5;
-SELECT rowid IS NOT NULL FROM customers WHERE id = 5;
 SELECT id FROM customers WHERE id = 5 AND random() >= 0;
 SELECT id FROM customers WHERE starts_with(name, 'name 1') ORDER BY id;
 SELECT id.id FROM (SELECT {'id': id} AS id FROM customers) WHERE id.id = 5;
