@@ -151,6 +151,10 @@ def _analysed(gateway: Gateway, sql: str, kind: StatementKind) -> tuple[Analysis
         raise _cannot(verb, target.table, "it calls a macro, which may read rows of other shards")
     if kind is StatementKind.UPDATE:
         _check_key_stays(analysis, target)
+    if analysis.uses_row_numbers():
+        raise NotSupportedError(
+            "rowid numbers the rows of a shard, not those of a table", hint="Name the rows by a key of the table."
+        )
     return analysis, target
 
 

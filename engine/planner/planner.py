@@ -22,6 +22,7 @@ from .conditions import collect
 from .gather import Replacement, gather, over_views
 from .nested import push_subqueries
 from .plan import Plan, TableRoute, Tier
+from .rewrite.rules import rewrite
 from .route import RefRouter, routers, single_shard
 from .split import split
 
@@ -73,6 +74,7 @@ def plan_query(
 def _plan_tables(
     analysis: Analysis, parameters: Parameters, catalog: Catalog, binder: Binder, allow: frozenset[Tier]
 ) -> Planned:
+    text = analysis.text
     conditions = collect(analysis)
     by_ref = routers(analysis, conditions)
     routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
@@ -91,16 +93,23 @@ def _plan_tables(
     pushed: list[Replacement] = []
     if Tier.SPLIT in allow:
         outcome = split(analysis, conditions, routes, catalog.version, binder)
+        rewritten = rewrite(analysis, catalog, binder) if isinstance(outcome, str) else None
+        because = ""
+        if rewritten is not None:
+            analysis, because = rewritten.analysis, f"{rewritten.reason}; "
+            conditions = collect(analysis)
+            routes = {ref: router.route(parameters) for ref, router in routers(analysis, conditions).items()}
+            outcome = split(analysis, conditions, routes, catalog.version, binder)
         if isinstance(outcome, Plan):
-            return Planned(outcome, analysis.text, None)
-        reason = outcome
+            return Planned(replace(outcome, reason=because + outcome.reason), text, None)
+        reason = because + outcome
         pushed = push_subqueries(analysis, conditions, routes, binder)
     plan = gather(analysis, routes, catalog.version, reason, pushed)
     if _shows_its_text(analysis):
         columns = binder.describe(analysis.text)
         if columns is not None:
             plan = replace(plan, names=tuple(column.name for column in columns))
-    return Planned(plan, analysis.text, None)
+    return Planned(plan, text, None)
 
 
 def _shows_its_text(analysis: Analysis) -> bool:

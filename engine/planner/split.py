@@ -216,18 +216,18 @@ def _merge_of_states(
     after = ""
     if grouping.groups:
         after += f" GROUP BY {', '.join(f'{_ALIAS}.g{n}' for n in range(1, len(grouping.groups) + 1))}"
-    for clause in ("having", "order"):
-        node = select.args.get(clause)
-        if node is None:
+    having, order = select.args.get("having"), select.args.get("order")
+    for clause, renamed in (
+        (having, _renamed_having(having, select, names) if having is not None else None),
+        (order, _renamed_order(order, select, names) if order is not None else None),
+    ):
+        if clause is None:
             continue
-        merged = (
-            _renamed_order(node, select, names) if clause == "order" else _renamed_having(node, select, names)
-        )
-        if merged is None:
-            return f"{clause.upper()} uses a name that may mean a column or a result"
-        if _leftover(merged, aliases):
-            return f"{clause.upper()} uses a column that is neither grouped nor aggregated"
-        after += f" {merged.sql(dialect=DIALECT).strip()}"
+        if renamed is None:
+            return f"{clause.key.upper()} uses a name that may mean a column or a result"
+        if _leftover(renamed, aliases):
+            return f"{clause.key.upper()} uses a column that is neither grouped nor aggregated"
+        after += f" {renamed.sql(dialect=DIALECT).strip()}"
     return before, after + _cutting(select)
 
 
