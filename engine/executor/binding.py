@@ -23,9 +23,11 @@ def attached_sql(plan: Plan) -> str:
 
 def union_of(fragment: Fragment) -> str:
     """The fragment's text once per shard."""
-    return " UNION ALL ".join(
-        fragment.sql(lambda table, shard=shard: shard_table(table, shard)) for shard in fragment.shards
-    )
+
+    def on_shard(shard: int) -> str:
+        return fragment.sql(lambda table: shard_table(table, shard))
+
+    return " UNION ALL ".join(map(on_shard, fragment.shards))
 
 
 def view_sql(table: Table) -> str:

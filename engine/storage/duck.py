@@ -175,12 +175,11 @@ _LEADING_KIND = re.compile(r"^[A-Z][A-Za-z ]+ Error: ")
 def translate(error: duckdb.Error, sql: str = "") -> errors.Error:
     """Our error for one of DuckDB's: same message, with SQLSTATE, position in `sql` (if given) and retryable."""
     message, byte_offset = _message_and_offset(str(error))
-    position = (
-        None
-        if byte_offset is None or not sql
-        else len(sql.encode()[:byte_offset].decode(errors="ignore")) + 1
-    )
-    kind, sqlstate = errors.DatabaseError, "XX000"
+    position = None
+    if byte_offset is not None and sql:
+        position = len(sql.encode()[:byte_offset].decode(errors="ignore")) + 1
+    kind: type[errors.Error] = errors.DatabaseError
+    sqlstate = "XX000"
     for duck_class, our_class, state in _BY_CLASS:
         if isinstance(error, duck_class):
             kind, sqlstate = our_class, state
