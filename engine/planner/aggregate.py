@@ -71,26 +71,45 @@ class TwoSteps:
         return sqlglot.parse_one(self.merge.format(*names), read=DIALECT)
 
 
-def two_steps(aggregate: exp.Expr, kind: str, argument_kind: str | None) -> TwoSteps:
+def two_steps(aggregate: exp.Expr, grouping: Grouping, kind: str, argument_kind: str | None) -> TwoSteps:
     """The two steps of a mergeable aggregate. kind: the type of its result; argument_kind: that of its argument."""
     call = aggregate.this if isinstance(aggregate, exp.Filter) else aggregate
     name = function_name(call) or ""
     if name in _MERGED_BY:
         return TwoSteps((aggregate,), False, f"CAST({_MERGED_BY[name]}({{0}}) AS {kind})")
-    if name in ("avg", "mean") and kind == "DOUBLE" and (merge := _average(argument_kind or "")) is not None:
-        parts = tuple(_same_call(aggregate, function) for function in (exp.Sum, exp.Count))
-        return TwoSteps(parts, False, merge)
+    if name in ("avg", "mean") and kind == "DOUBLE":
+        merge = _average(argument_kind or "", _shares_its_parts(aggregate, grouping))
+        if merge is not None:
+            parts = tuple(_same_call(aggregate, function) for function in (exp.Sum, exp.Count))
+            return TwoSteps(parts, False, merge)
     return TwoSteps((aggregate,), True, "finalize(combine_aggr({0}))")
 
 
-def _average(kind: str) -> str | None:
-    """An average as DuckDB computes it, from the sum and the number of values of this type; None for other types."""
-    if _NARROW_NUMBER.fullmatch(kind):
-        return "CAST(sum({0}) AS DOUBLE) / CAST(sum({1}) AS DOUBLE)"
+def _shares_its_parts(aggregate: exp.Expr, grouping: Grouping) -> bool:
+    """Whether DuckDB itself divides a sum by a count: it does so where that saves it an aggregate (EXPLAIN (SQL))."""
+    if not grouping.groups:
+        return True
+    argument = argument_of(aggregate)
+    for other in grouping.aggregates:
+        call = other.this if isinstance(other, exp.Filter) else other
+        if other is aggregate:
+            continue
+        if isinstance(call, (exp.Avg, exp.Count)) or (isinstance(call, exp.Sum) and call.this == argument):
+            return True
+    return False
+
+
+def _average(kind: str, divides: bool) -> str | None:
+    """An average as DuckDB computes it, from the sum and the number of values of this type; None for other types.
+
+    divides: DuckDB divides the sum, a fraction, for decimals too. Otherwise it divides the unscaled sum, which rounds
+    once and not twice, so that the last digit may differ.
+    """
     decimal = _DECIMAL.fullmatch(kind)
+    if _NARROW_NUMBER.fullmatch(kind) or (decimal is not None and divides):
+        return "CAST(sum({0}) AS DOUBLE) / CAST(sum({1}) AS DOUBLE)"
     if decimal is None or int(decimal[1]) + int(decimal[2]) > _DIGITS_THAT_FIT:
         return None
-    # DuckDB divides the unscaled sum once; dividing the sum as a fraction would round twice.
     unscaled = f"CAST(sum({{0}}) * {10 ** int(decimal[2])} AS HUGEINT)"
     return f"CAST({unscaled} AS DOUBLE) / (CAST(sum({{1}}) AS DOUBLE) * 1e{decimal[2]})"
 

@@ -191,7 +191,7 @@ def _two_steps(block: Block, grouping: Grouping, binder: Binder) -> list[TwoStep
     kinds = [column.type for column in described]
     argument_kinds = iter(kinds[len(grouping.aggregates) :])
     return [
-        two_steps(aggregate, kind, next(argument_kinds) if argument is not None else None)
+        two_steps(aggregate, grouping, kind, next(argument_kinds) if argument is not None else None)
         for aggregate, argument, kind in zip(grouping.aggregates, arguments, kinds, strict=False)
     ]
 

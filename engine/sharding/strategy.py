@@ -73,14 +73,14 @@ class Strategy(Protocol):
     def shard_of(self, values: Sequence[Value]) -> int:
         """The shard of one complete key, values in the order of `key`, already of the key's types.
 
-        Raises NoShardError if no shard takes it, and NotSupportedError for a strategy without a key.
+        Raises NoShardError if no shard takes it, and NotSupportedError for `spread`, where no value tells the shard.
         """
         ...
 
     def shard_sql(self, columns: Sequence[str]) -> str:
         """A deterministic DuckDB expression of type INTEGER over these (already quoted) SQL expressions.
 
-        It is NULL for a row that has no shard. For `spread` it deals rows out evenly.
+        It is NULL for a row that has no shard. Raises NotSupportedError for `spread`, whose rows are dealt as they come.
         """
         ...
 
