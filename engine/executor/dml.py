@@ -65,7 +65,7 @@ def routes_of_change(
     if classified.kind in (StatementKind.INSERT, StatementKind.COPY_FROM):
         routes = _routes_of_insert(gateway, connections, sql, parameters, classified.kind)
     elif classified.kind in (StatementKind.UPDATE, StatementKind.DELETE):
-        analysis, target = _analysed(gateway, sql, classified.kind)
+        analysis, target = _analysed(gateway, connections, sql, parameters, classified.kind)
         found = {}
         if analysis is not None and target is not None:
             _shards_to_change(analysis, target, parameters, classified.kind.value.upper())
@@ -119,7 +119,7 @@ def _update_or_delete(
     gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
 ) -> Result:
     verb, returning = kind.value.upper(), _returns(sql)
-    analysis, target = _analysed(gateway, sql, kind)
+    analysis, target = _analysed(gateway, connections, sql, parameters, kind)
     if analysis is None or target is None:
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, verb, returning)
@@ -136,14 +136,21 @@ def _update_or_delete(
     return Result(columns, f"{verb} {count}", rows=results, rowcount=count)
 
 
-def _analysed(gateway: Gateway, sql: str, kind: StatementKind) -> tuple[Analysis | None, TableRef | None]:
+def _analysed(
+    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
+) -> tuple[Analysis | None, TableRef | None]:
     """The statement and the table of the catalog that it changes; None if it changes something else.
 
-    Raises NotSupportedError for a change that the shards could not make, whatever the values in it.
+    Raises ProgrammingError for a statement that DuckDB cannot read, and NotSupportedError for a change that the shards
+    could not make, whatever the values in it.
     """
     verb = kind.value.upper()
     analysis = analyse(number_parameters(sql), gateway.catalog)
     target = _target(analysis) if analysis is not None else None
+    if analysis is None:
+        # DuckDB says what is wrong with it, if anything is; a shard has the tables as tables.
+        judge = connections.shard(REFERENCE_SHARD) if gateway.catalog.shards else connections.gateway
+        execute(judge, Composed((("EXPLAIN ", None), (sql, 0))), parameters)
     if analysis is None or target is None:
         _refuse_if_named(gateway, sql, verb)
         return None, None
@@ -153,7 +160,8 @@ def _analysed(gateway: Gateway, sql: str, kind: StatementKind) -> tuple[Analysis
         _check_key_stays(analysis, target)
     if analysis.uses_row_numbers():
         raise NotSupportedError(
-            "rowid numbers the rows of a shard, not those of a table", hint="Name the rows by a key of the table."
+            "rowid numbers the rows of a shard, not those of a table",
+            hint="Name the rows by a key of the table.",
         )
     return analysis, target
 

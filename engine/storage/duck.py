@@ -148,7 +148,7 @@ _BY_MESSAGE: tuple[tuple[str, str], ...] = (
         r"Function with name .* does not exist|^No function matches|^Could not choose a best candidate",
     ),
     ("42702", r'^Ambiguous reference to column name|^column reference ".*" is ambiguous'),
-    ("42703", r'^Referenced column "|does not have a column (?:named|with name)'),
+    ("42703", r'^Referenced (?:update )?column "?|does not have a column (?:named|with name)'),
     ("42703", r'^Column ".*" (?:does not exist|referenced)'),
     ("42601", r"^table .* has \d+ columns but"),
     ("42803", r"must appear in the GROUP BY clause|^aggregate function"),
