@@ -19,9 +19,13 @@ from .layouts import LAYOUTS, SHARD_COUNTS
 
 
 @click.command()
-@click.option("--seconds", default=60.0, show_default=True, help="How long to hunt; one seed is always finished.")
+@click.option(
+    "--seconds", default=60.0, show_default=True, help="How long to hunt; one seed is always finished."
+)
 @click.option("--seed", default=0, show_default=True, help="The first seed; the next ones follow.")
-@click.option("--corpus", is_flag=True, help="Run the curated queries on every layout and shard count instead.")
+@click.option(
+    "--corpus", is_flag=True, help="Run the curated queries on every layout and shard count instead."
+)
 def main(seconds: float, seed: int, corpus: bool) -> None:
     """Compare duckraft with one plain DuckDB."""
     compared, wrong = run_corpus() if corpus else run_seeds(seconds, seed)

@@ -17,7 +17,8 @@ import duckdb
 from .harness import Sharded, Statement
 from .layouts import TableSpec, create_plain, create_statements
 
-FOLDER = Path(__file__).parent / "queries"
+QUERIES = Path(__file__).parent / "queries"
+SCRIPTS = Path(__file__).parent / "scripts"
 
 _PARAMETERS = re.compile(r"^-- parameters: (.*)$", re.MULTILINE)
 _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
@@ -70,7 +71,10 @@ TABLES = (
         ("1, 'x'", "2, 'y'", "3, 'x'", "5, 'z'", "6, 'x'", "7, 'y'", "8, 'x'"),
     ),
     TableSpec(
-        "cities", "city VARCHAR, country VARCHAR, people INTEGER", "city", ("'Bern'", "'Oslo'", "'Paris'", "'Rome'")
+        "cities",
+        "city VARCHAR, country VARCHAR, people INTEGER",
+        "city",
+        ("'Bern'", "'Oslo'", "'Paris'", "'Rome'"),
     ),
     TableSpec("nothing", "k INTEGER, v VARCHAR", "k", ("1", "5", "9")),
     TableSpec("lonely", "k INTEGER, v VARCHAR", "k", ("7", "8", "9")),
@@ -85,7 +89,8 @@ DATA = (
     "INSERT INTO customers SELECT CASE WHEN i = 38 THEN NULL WHEN i = 39 THEN -7 ELSE i END, "
     "CASE WHEN i % 11 = 7 THEN NULL ELSE 'name ' || (i % 17) END, "
     "['Bern', 'Oslo', 'Paris', 'Rome', NULL, 'Nowhere'][1 + i % 6], ((i * 37) % 101 - 30)::DECIMAL(12,2) / 4, "
-    "DATE '2020-01-01' + (i * 40)::INTEGER, CASE WHEN i % 9 = 4 THEN NULL WHEN i = 20 THEN 'nan'::DOUBLE ELSE i / 7 END, "
+    "DATE '2020-01-01' + (i * 40)::INTEGER, "
+    "CASE WHEN i % 9 = 4 THEN NULL WHEN i = 20 THEN 'nan'::DOUBLE ELSE i / 7 END, "
     "[true, false, NULL][1 + i % 3] FROM range(1, 41) r(i)",
     "INSERT INTO orders SELECT CASE WHEN i % 23 = 0 THEN NULL WHEN i % 31 = 0 THEN -7 ELSE 1 + (i * 7) % 45 END, "
     "1000 + i, TIMESTAMP '2024-01-01 08:00:00' + INTERVAL (i * 11) HOUR, ((i * 53) % 200)::DECIMAL(10,2) / 8, "
@@ -94,7 +99,8 @@ DATA = (
     "['bolt', 'nut', 'gear', 'cog', 'Bolt', '', NULL, 'żółw'][1 + (i // 3) % 8], i % 7, "
     "CASE WHEN i % 17 = 3 THEN NULL ELSE (i % 40) * 0.25 END FROM range(160) r(i)",
     "INSERT INTO products VALUES ('bolt', 'metal', ['small', 'hard'], {'w': 1, 'h': 2}, MAP {'eur': 5, 'usd': 6}), "
-    "('nut', 'metal', ['small'], {'w': 1, 'h': 1}, MAP {'eur': 3}), ('gear', 'metal', [], {'w': 5, 'h': NULL}, MAP {}), "
+    "('nut', 'metal', ['small'], {'w': 1, 'h': 1}, MAP {'eur': 3}), "
+    "('gear', 'metal', [], {'w': 5, 'h': NULL}, MAP {}), "
     "('cog', 'wood', NULL, NULL, NULL), ('Bolt', 'wood', ['hard', NULL], {'w': NULL, 'h': 7}, MAP {'usd': 1}), "
     "('', 'empty', [''], {'w': 0, 'h': 0}, MAP {'eur': 0}), (NULL, NULL, ['none'], {'w': 9, 'h': 9}, MAP {'chf': 9}), "
     "('żółw', 'toy', ['slow'], {'w': 3, 'h': 4}, MAP {'pln': 44}), ('wheel', 'wood', ['round'], NULL, NULL)",
@@ -144,7 +150,7 @@ def statements(theme: str) -> Iterator[Statement]:
     import sqlglot
     from sqlglot.errors import SqlglotError
 
-    for part in _END.split((FOLDER / f"{theme}.sql").read_text() + "\n"):
+    for part in _END.split((QUERIES / f"{theme}.sql").read_text() + "\n"):
         sql = _COMMENT.sub("", part).strip()
         if not sql:
             continue
@@ -156,6 +162,12 @@ def statements(theme: str) -> Iterator[Statement]:
         yield Statement(sql, ast.literal_eval(found.group(1)) if found else None, ordered)
 
 
+def script(name: str) -> list[str]:
+    """The statements of a script, to be run in this order."""
+    parts = _END.split((SCRIPTS / f"{name}.sql").read_text() + "\n")
+    return [sql for part in parts if (sql := _COMMENT.sub("", part).strip())]
+
+
 def themes() -> list[str]:
     """The names of the files of queries."""
-    return sorted(path.stem for path in FOLDER.glob("*.sql"))
+    return sorted(path.stem for path in QUERIES.glob("*.sql"))

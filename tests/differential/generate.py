@@ -6,7 +6,7 @@ and where it is ordered, by all of its columns. Sums are over values that add up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -72,7 +72,17 @@ BEFORE = "CREATE TYPE mood AS ENUM ('sad', 'ok', 'Happy')"
 
 _SMALL = ("-2", "0", "1", "1", "2", "3")
 _SUMMABLE = frozenset({"INTEGER", "BIGINT", "DECIMAL(18,4)"})
-_JOINS = ("JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN", "CROSS JOIN")
+_JOINS = (
+    "JOIN",
+    "JOIN",
+    "LEFT JOIN",
+    "LEFT JOIN",
+    "RIGHT JOIN",
+    "FULL JOIN",
+    "SEMI JOIN",
+    "ANTI JOIN",
+    "CROSS JOIN",
+)
 _COMPARISONS = ("=", "=", "=", "<>", "<", "<=", ">", ">=", "IS NOT DISTINCT FROM", "IS DISTINCT FROM")
 _DIRECTIONS = ("", " DESC", " NULLS FIRST", " DESC NULLS FIRST", " ASC NULLS LAST", " DESC NULLS LAST")
 
@@ -113,10 +123,7 @@ def make_schema(random: Random) -> Schema:
         columns[name] = tuple(listed)
         text = ", ".join(f"{column.name} {column.type}" for column in listed)
         tables.append(TableSpec(name, text, "k", _cuts(key_type), has_ranges=key_type != "mood"))
-        rows = [
-            f"({', '.join(_value(random, column, rows_of_small=index > 1) for index, column in enumerate(listed))})"
-            for _ in range(random.choice((0, 6, 25, 25, 40, 40)))
-        ]
+        rows = [random_row(random, listed) for _ in range(random.choice((0, 6, 25, 25, 40, 40)))]
         if rows:
             inserts.append(f"INSERT INTO {name} VALUES {', '.join(rows)}")
     return Schema(tuple(tables), columns, tuple(inserts))
@@ -126,6 +133,12 @@ def _cuts(key_type: str) -> tuple[str, ...]:
     """The values that a shard clause can name: Python has no infinite dates and gives the first and last for them."""
     unnamed = ("nan", "inf", "0001-01-01", "9999-12-31")
     return tuple(value for value in POOLS[key_type] if not any(part in value for part in unnamed))
+
+
+def random_row(random: Random, columns: Sequence[Column]) -> str:
+    """A row of VALUES for the columns of a table, the key first."""
+    values = [_value(random, column, rows_of_small=number > 1) for number, column in enumerate(columns)]
+    return f"({', '.join(values)})"
 
 
 def _value(random: Random, column: Column, *, rows_of_small: bool) -> str:
@@ -222,8 +235,14 @@ class QueryMaker:
         query = replace(chosen, source=source, joins=tuple(joins), where=where)
         if self.random.random() < 0.5:
             order = tuple(self.random.choice(_DIRECTIONS) for _ in query.items)
-            query = replace(query, order=order, limit=self.random.choice(("", " LIMIT 3", " LIMIT 4 OFFSET 2")))
+            query = replace(
+                query, order=order, limit=self.random.choice(("", " LIMIT 3", " LIMIT 4 OFFSET 2"))
+            )
         return query
+
+    def own_condition(self, table: str) -> str:
+        """A condition on a table alone, its columns named without it."""
+        return self._condition(list(self.schema.columns[table]), nested=False)
 
     def _alias(self) -> str:
         self._aliases += 1
@@ -247,7 +266,8 @@ class QueryMaker:
             return f"({inner} WHERE {self._condition(bare)}) AS {alias}", list(columns)
         if form < 0.95:
             return f"({inner} UNION ALL {inner} WHERE {self._condition(bare)}) AS {alias}", list(columns)
-        grouped = f"SELECT k, j, count(*)::INTEGER AS a, max(b) AS b, sum(x)::DECIMAL(9,2) AS x FROM {name} GROUP BY k, j"
+        sums = "count(*)::INTEGER AS a, max(b) AS b, sum(x)::DECIMAL(9,2) AS x"
+        grouped = f"SELECT k, j, {sums} FROM {name} GROUP BY k, j"
         return f"({grouped}) AS {alias}", list(columns)
 
     def _join(self, joins: list[str], columns: list[Column]) -> list[Column]:
@@ -268,7 +288,9 @@ class QueryMaker:
         return columns if kind in ("SEMI JOIN", "ANTI JOIN") else both
 
     def _rows(self, columns: list[Column]) -> Query:
-        items = self.random.sample([column.name for column in columns], self.random.randint(1, min(4, len(columns))))
+        items = self.random.sample(
+            [column.name for column in columns], self.random.randint(1, min(4, len(columns)))
+        )
         if self.random.random() < 0.2:
             items.append(f"coalesce({self.random.choice(columns).name}::VARCHAR, '-') AS text")
         return Query(tuple(items), "", distinct=self.random.random() < 0.25)
@@ -294,7 +316,13 @@ class QueryMaker:
         if column.type in _SUMMABLE or column.type == "DECIMAL(9,2)":
             forms += [f"sum({name})", f"sum({name})", f"sum(DISTINCT {name})"]
         if column.type == "INTEGER" and not name.endswith((".k", ".j")):
-            forms += [f"avg({name})", f"stddev({name})", f"median({name})", f"sum({name} + 1) - 2", f"mad({name})"]
+            forms += [
+                f"avg({name})",
+                f"stddev({name})",
+                f"median({name})",
+                f"sum({name} + 1) - 2",
+                f"mad({name})",
+            ]
         return self.random.choice(forms)
 
     def _condition(self, columns: list[Column], *, nested: bool = True) -> str:
@@ -350,7 +378,9 @@ class QueryMaker:
         condition = self._condition(list(inner))
         negated = self.random.choice(("", "NOT "))
         if same and form < 0.4:
-            text = f"{outer.name} {negated}IN (SELECT {same[0].name} FROM {name} AS {alias} WHERE {condition})"
+            text = (
+                f"{outer.name} {negated}IN (SELECT {same[0].name} FROM {name} AS {alias} WHERE {condition})"
+            )
         elif same and form < 0.8:
             link = f"{self.random.choice(same).name} = {outer.name}"
             text = f"{negated}EXISTS (SELECT 1 FROM {name} AS {alias} WHERE {link} AND {condition})"

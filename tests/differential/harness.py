@@ -117,7 +117,9 @@ def ask_sharded(session: Session, statement: Statement) -> Outcome:
         return Failure(str(error), crashed=True)
     except Error as error:
         return Failure(str(error))
-    except Exception as error:  # Whatever else comes out is a fault, and the other statements shall still run.
+    except (
+        Exception
+    ) as error:  # Whatever else comes out is a fault, and the other statements shall still run.
         return Failure(f"{type(error).__name__}: {error}", crashed=True)
     return Answer(tuple((column.name, column.type) for column in result.columns), tuple(rows))
 

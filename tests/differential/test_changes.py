@@ -1,0 +1,139 @@
+"""Changes of data: after each, a sharded database has the rows that one plain DuckDB has.
+
+A change may be refused as not supported; then it must not have changed anything. Whatever else fails on one must fail
+on both, and leave both as they were.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from contextlib import closing
+from random import Random
+
+import duckdb
+import pytest
+
+from duckraft.engine.errors import Error, NotSupportedError
+
+from .change_maker import ChangeMaker
+from .corpus import script
+from .generate import BEFORE, make_schema
+from .harness import Answer, Failure, Outcome, Sharded, Statement, ask_plain, connect_plain, difference
+from .layouts import LAYOUTS, SHARD_COUNTS, STRATEGIES, TableSpec, create_plain, create_statements
+
+CUTS = ("3", "6", "20", "30", "40", "100", "210")
+TABLES = (
+    TableSpec(
+        "accounts",
+        "id INTEGER PRIMARY KEY, owner VARCHAR, balance DECIMAL(10,2) DEFAULT 9 CHECK (balance >= 0),"
+        " opened DATE DEFAULT '2000-01-01'",
+        "id",
+        CUTS,
+    ),
+    TableSpec("lines", "account INTEGER, amount BIGINT, text VARCHAR", "account", CUTS),
+)
+PLACES = "CREATE TABLE places (place VARCHAR, people INTEGER)"
+KEYED = tuple(strategy for strategy in STRATEGIES if strategy != "evenly")
+
+
+class Pair:
+    """A plain and a sharded database that are changed in the same way. refusals: statements that were not supported."""
+
+    def __init__(self, plain: duckdb.DuckDBPyConnection, sharded: Sharded, tables: Sequence[str]) -> None:
+        self.plain = plain
+        self.sharded = sharded
+        self.tables = list(tables)
+        self.refusals: list[str] = []
+
+    def change(self, sql: str) -> str | None:
+        """Run a statement on both; a line on what differs, if anything does."""
+        self.plain.execute("BEGIN")
+        expected = self._count_or_rows(sql)
+        got = self._sharded(sql)
+        keep = got is not None and isinstance(expected, Answer)
+        self.plain.execute("COMMIT" if keep else "ROLLBACK")
+        if got is None:
+            self.refusals.append(sql)
+        found = None if got is None else difference(expected, got)
+        if found is not None:
+            return f"{found}: {sql}\n  plain DuckDB: {expected}\n  duckraft: {got}"
+        return self.compare_tables([table for table in self.tables if table in sql], f"after {sql}")
+
+    def compare_tables(self, tables: Sequence[str], when: str) -> str | None:
+        """What differs in the rows of these tables, if anything does."""
+        for table in tables:
+            statement = Statement(f"SELECT * FROM {table}")
+            before = ask_plain(self.plain, statement)
+            for mismatch in self.sharded.mismatches(statement, before, ("gather",)):
+                return f"{when}\n{mismatch}"
+        return None
+
+    def _count_or_rows(self, sql: str) -> Outcome:
+        """Plain DuckDB's answer; a number of changed rows as duckraft gives it, and nothing for definitions."""
+        outcome = ask_plain(self.plain, Statement(sql))
+        if isinstance(outcome, Answer) and outcome.columns == (("Success", "BOOLEAN"),):
+            return Answer((), ())
+        if isinstance(outcome, Answer) and outcome.columns == (("Count", "BIGINT"),):
+            defines = sql.split(None, 1)[0].upper() in ("CREATE", "TRUNCATE")
+            return Answer((), () if defines else ((outcome.rows[0][0],),))
+        return outcome
+
+    def _sharded(self, sql: str) -> Outcome | None:
+        """duckraft's answer; None if it does not support the statement."""
+        self.sharded.session.allowed_tiers = None
+        try:
+            result = self.sharded.session.execute(sql)
+            rows = result.fetchall()
+        except NotSupportedError:
+            return None
+        except Error as error:
+            return Failure(str(error))
+        columns = tuple((column.name, column.type) for column in result.columns)
+        verb = sql.split(None, 1)[0].upper()
+        if not columns and verb in ("INSERT", "UPDATE", "DELETE", "COPY", "WITH"):
+            return Answer((), ((result.rowcount,),))
+        return Answer(columns, tuple(rows))
+
+
+@pytest.mark.parametrize(
+    ("layout", "shards"),
+    [("hash", 1), *itertools.product(KEYED, [count for count in SHARD_COUNTS if count > 1])],
+)
+def test_changes_leave_the_rows_that_one_duckdb_has(layout: str, shards: int) -> None:
+    place = f"{layout}, {shards} shards"
+    with closing(connect_plain()) as plain, closing(Sharded(place, shards)) as sharded:
+        for sql in (*map(create_plain, TABLES), PLACES):
+            plain.execute(sql)
+        sharded.run([*create_statements(TABLES, layout, shards), f"{PLACES} REFERENCE"])
+        pair = Pair(plain, sharded, ["accounts", "lines", "places"])
+        found = []
+        for sql in script("changes"):
+            if sql.startswith("CREATE OR REPLACE TABLE made") and "made" not in pair.tables:
+                pair.tables.append("made")
+            wrong = pair.change(sql)
+            if wrong is not None:
+                found.append(wrong)
+                break
+        found += filter(None, [pair.compare_tables(pair.tables, "in the end")])
+    assert not found, f"{place}: {found[0]}"
+    assert len(pair.refusals) <= 6, pair.refusals
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_generated_changes_leave_the_rows_that_one_duckdb_has(seed: int) -> None:
+    random = Random(seed)
+    layout, shards = LAYOUTS[seed % len(LAYOUTS)], random.choice(SHARD_COUNTS)
+    place = f"{layout}, {shards} shards, seed {seed}"
+    schema = make_schema(random)
+    with closing(connect_plain()) as plain, closing(Sharded(place, shards)) as sharded:
+        for sql in (BEFORE, *map(create_plain, schema.tables), *schema.inserts):
+            plain.execute(sql)
+        sharded.run([BEFORE, *create_statements(schema.tables, layout, shards), *schema.inserts])
+        pair = Pair(plain, sharded, [table.name for table in schema.tables])
+        maker = ChangeMaker(schema, random)
+        for _ in range(25):
+            wrong = pair.change(maker.change())
+            assert wrong is None, f"{place}: {wrong}"
+        assert pair.compare_tables(pair.tables, "in the end") is None
+    assert len(pair.refusals) < 15, pair.refusals
