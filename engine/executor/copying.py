@@ -14,7 +14,7 @@ from .composed import at_position
 from .connections import SessionConnections
 from .gateway import Gateway
 from .insert import changed, column_of, insertable, load_all
-from .load import Load
+from .job import Load
 from .result import Result
 
 _FORMATS_BY_ENDING = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}

@@ -214,7 +214,8 @@ def _shards_to_change(analysis: Analysis, target: TableRef, parameters: Paramete
     if not aligned(sharded, conditions):
         raise _cannot(verb, target.table, "its rows depend on rows of other shards")
     shards = routers(analysis, conditions)[target].shards(parameters)
-    return [target.table.placements[shard] for shard in shards]
+    # A condition that no shard can meet is still judged by one, which also knows the columns of RETURNING.
+    return [target.table.placements[shard] for shard in shards or (0,)]
 
 
 def _cannot(verb: str, table: Table, why: str) -> NotSupportedError:

@@ -29,7 +29,8 @@ from .binding import shard_table, shards_of
 from .composed import Composed, at_position, execute, numbered_from, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
-from .load import Load, load
+from .job import Load
+from .load import load
 from .result import Result, columns_of
 
 _STAGING = "__duckraft_staging"

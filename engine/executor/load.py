@@ -10,22 +10,19 @@ Leaves to others: the query (`insert.py`, `copying.py`, `tables.py`), the transa
 from __future__ import annotations
 
 import queue
-import re
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..catalog.model import Table
 from ..errors import NoShardError
 from ..sharding import SpreadStrategy
-from ..sharding.values import sql_literal
 from ..sql.parameters import parameters_in
 from ..storage import duck
-from ..types import Column, Parameters, Row, quote_identifier
-from .binding import shard_table
+from ..types import Column, Row
+from .job import Load, Loaded, no_shard
 from .result import columns_of
+from .staged import load_staged, must_be_staged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,42 +31,14 @@ BATCH_ROWS = 122_880
 """DuckDB's row group: smaller batches cost more for each row, larger ones only memory."""
 
 QUEUED_BATCHES = 4
-_SHARD = "__duckraft_shard"
 _SOURCE = "__duckraft_source"
 _POLL_S = 0.05
-_NESTED = re.compile(r"\[|^(?:STRUCT|MAP|UNION)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What to load. query: gives exactly the columns `columns` of `table`, already of their types.
-
-    dealt: how many rows a spread table has already, so that small loads go on where the last one ended.
-    tail: `ON CONFLICT …` and `RETURNING …`, as in INSERT. verb: `INSERT INTO`, `INSERT OR REPLACE INTO`, ….
-    """
-
-    table: Table
-    columns: tuple[str, ...]
-    query: str
-    parameters: Parameters = None
-    verb: str = "INSERT INTO"
-    target_alias: str = ""
-    tail: str = ""
-    returning: bool = False
-    dealt: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What was loaded: rows inserted, the rows that RETURNING gave, and their columns (none if no shard had rows)."""
-
-    count: int
-    returned: list[Row]
-    columns: tuple[Column, ...]
 
 
 def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load) -> Loaded:
     """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
+    if must_be_staged(job.table):
+        return load_staged(reader, writers, job)
     failed = threading.Event()
     lanes = {shard: _Lane(shard, connection, job, failed) for shard, connection in writers.items()}
     with ExitStack() as order:
@@ -125,7 +94,7 @@ def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, pa.Reco
         for batch in _arrow(reader, job, job.query):
             yield 0, batch
     else:
-        for batch in _arrow(reader, job, _with_shard_number(job)):
+        for batch in _arrow(reader, job, job.numbered_query()):
             numbers = batch.column(batch.num_columns - 1)
             rows = batch.select(range(batch.num_columns - 1))
             if numbers.null_count:
@@ -133,17 +102,8 @@ def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, pa.Reco
             yield from scatter(rows, numbers.to_numpy(), strategy.shard_count)
 
 
-def _with_shard_number(job: Load) -> str:
-    keys = [quote_identifier(name) for name in job.table.shard_key]
-    number = job.table.strategy.shard_sql(keys)
-    return f"SELECT *, CAST({number} AS USMALLINT) AS {_SHARD} FROM ({job.query}\n)"
-
-
 def _arrow(reader: duck.Connection, job: Load, sql: str) -> Iterator[pa.RecordBatch]:
     """The rows of a query as Arrow batches, empty ones left out."""
-    # Arrow cannot gather lists of string views; outside of nested types they are moved without copying their bytes.
-    nested = any(_NESTED.search(column.type) for column in job.table.columns)
-    duck.use_string_views(reader, not nested)
     stream = duck.arrow_stream(reader, sql, parameters_in(sql, job.parameters), BATCH_ROWS)
     while True:
         batch = duck.guarded(lambda: next(stream, None))
@@ -158,17 +118,8 @@ def _no_shard(job: Load, rows: pa.RecordBatch, numbers: pa.Array) -> NoShardErro
     import pyarrow.compute as compute
 
     at = compute.index(numbers.is_null(), True).as_py()
-    key = ", ".join(
-        f"{name} = {sql_literal(rows.column(rows.schema.get_field_index(name))[at].as_py())}"
-        for name in job.table.shard_key
-    )
-    table = job.table
-    last = "a last range MAXVALUE" if table.strategy.kind == "range" else "a DEFAULT SHARD"
-    return NoShardError(
-        f'no shard of table "{table.name}" takes a row with {key}',
-        detail=f"The table is placed by {table.strategy.clause()}.",
-        hint=f"Give the table {last}, or leave the row out. Nothing was changed.",
-    )
+    key = [rows.column(rows.schema.get_field_index(name))[at].as_py() for name in job.table.shard_key]
+    return no_shard(job.table, key)
 
 
 class _Lane:
@@ -216,9 +167,7 @@ class _Lane:
         import pyarrow as pa
 
         job = self._job
-        columns = ", ".join(quote_identifier(name) for name in job.columns)
-        target = shard_table(job.table, self._shard) + job.target_alias
-        sql = f"{job.verb} {target} ({columns}) SELECT * FROM {_SOURCE} {job.tail}"
+        sql = job.insert_sql(self._shard, f"SELECT * FROM {_SOURCE}")
         try:
             source = pa.RecordBatchReader.from_batches(schema, _arriving(self._queue, self._failed))
             duck.guarded(lambda: self._connection.register(_SOURCE, source))

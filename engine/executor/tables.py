@@ -24,7 +24,8 @@ from .binding import shard_table, shards_of
 from .composed import numbered_from, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
-from .load import Load, load
+from .job import Load
+from .load import load
 from .result import Result
 from .shape import shape_of, strategy_of
 

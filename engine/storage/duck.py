@@ -42,6 +42,7 @@ def open_instance(threads: int | None = None, memory_limit: str | None = None) -
         # Rows travel between DuckDB's as Arrow: every type must come back as it was.
         connection.execute("SET GLOBAL arrow_lossless_conversion = true")
         connection.execute("SET GLOBAL arrow_output_version = '1.4'")
+        connection.execute("SET GLOBAL produce_arrow_string_view = true")
     except duckdb.Error as error:
         raise translate(error) from None
     return connection
@@ -89,11 +90,6 @@ def unordered(connection: Connection) -> Iterator[None]:
         beside.close()
 
 
-def use_string_views(connection: Connection, wanted: bool) -> None:
-    """Choose how the instance gives strings to Arrow: as views, or with offsets. Raises errors.Error."""
-    execute(connection, f"SET GLOBAL produce_arrow_string_view = {str(wanted).lower()}")
-
-
 def arrow_stream(
     connection: Connection, sql: str, parameters: Parameters, batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
@@ -111,6 +107,13 @@ def guarded(call: Callable[[], _T], sql: str = "") -> _T:
         return call()
     except duckdb.Error as error:
         raise translate(error, sql) from None
+    except OSError as error:
+        # An Arrow stream passes the text of DuckDB's exception on, but not its class.
+        found = _LEADING_KIND.match(str(error))
+        kind = getattr(duckdb, found.group(1).replace(" ", "") + "Exception", None) if found else None
+        if kind is None:
+            raise
+        raise translate(kind(str(error)), sql) from None
 
 
 _BY_CLASS: tuple[tuple[type[duckdb.Error], type[errors.Error], str], ...] = (
@@ -169,7 +172,7 @@ _BY_MESSAGE: tuple[tuple[str, str], ...] = (
 )
 _SQLSTATES = tuple((state, re.compile(pattern, re.IGNORECASE)) for state, pattern in _BY_MESSAGE)
 
-_LEADING_KIND = re.compile(r"^[A-Z][A-Za-z ]+ Error: ")
+_LEADING_KIND = re.compile(r"^([A-Z][A-Za-z ]+) Error: ")
 
 
 def translate(error: duckdb.Error, sql: str = "") -> errors.Error:
