@@ -130,3 +130,13 @@ SELECT c.id FROM customers c JOIN orders o ON c.id = o.customer_id LEFT JOIN arc
 SELECT x.id FROM customers x JOIN customers y ON x.id = y.id JOIN customers z ON y.id = z.id WHERE z.id = 9;
 SELECT x.id, z.id FROM customers x LEFT JOIN customers y ON x.id = y.id AND y.vip RIGHT JOIN customers z ON y.id = z.id WHERE z.id IN (3, 6);
 SELECT x.id, z.id FROM customers x LEFT JOIN customers y ON x.id = y.id AND y.vip FULL JOIN customers z ON y.id = z.id WHERE x.id IN (3, 6) OR z.id IN (3, 6);
+-- The right side of an ANTI JOIN or LEFT JOIN holds no rows back, however few shards it needs.
+SELECT count(*), count(c.id) FROM customers c ANTI JOIN orders o ON c.id = o.customer_id AND o.customer_id = 8;
+SELECT count(*), count(c.id) FROM customers c ANTI JOIN orders o ON c.id = o.customer_id AND o.customer_id = 3 AND o.customer_id = 4;
+SELECT c.id FROM customers c ANTI JOIN orders o ON c.id = o.customer_id AND o.customer_id = 8 ORDER BY c.id NULLS FIRST LIMIT 50;
+SELECT c.id, count(*) FROM customers c ANTI JOIN orders o ON c.id = o.customer_id AND o.customer_id = 8 GROUP BY c.id;
+SELECT count(*), count(o.order_id) FROM customers c LEFT JOIN orders o ON c.id = o.customer_id AND o.customer_id = 8;
+SELECT count(*), count(c.id) FROM orders o RIGHT JOIN customers c ON c.id = o.customer_id AND o.customer_id = 8;
+SELECT count(*), count(c.id) FROM customers c SEMI JOIN orders o ON c.id = o.customer_id AND o.customer_id = 8;
+SELECT count(*) FROM customers c WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.customer_id = c.id AND o.customer_id = 8);
+SELECT count(*) FROM customers c LEFT JOIN orders o ON c.id = o.customer_id ANTI JOIN archive.orders a ON a.customer_id = c.id AND a.customer_id = 8;
