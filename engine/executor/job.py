@@ -54,7 +54,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was loaded: the number of rows, and those that RETURNING gave with their columns (none if there were none)."""
+    """What was loaded: the number of rows, and what RETURNING gave, with its columns."""
 
     count: int
     returned: list[Row]
