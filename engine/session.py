@@ -122,10 +122,9 @@ class Session:
         if system.mentions(sql):
             system.refresh(self._gateway)
         gateway = self._connections.gateway
-        sql = listing.list_query(sql) or sql
-        table = listing.described_table(self._gateway, sql)
-        if table is not None:
-            return self._stream(self._connections.shard(table.placements[0]), sql, parameters)
+        listed = listing.listing_sql(self._gateway, sql)
+        if listed is not None:
+            return self._stream(gateway, listed, parameters)
         if not self._gateway.catalog.tables:
             return self._stream(gateway, sql, parameters)  # Without the planner, which takes long to import.
         return self._run(self._plan(sql, parameters), sql, parameters)
@@ -248,12 +247,9 @@ class Session:
     def _setting(self, sql: str, parameters: Parameters, _: Classified) -> Result:
         if parameters is not None:
             raise ProgrammingError("a setting takes no parameters", sqlstate="42P02")
-        query = listing.list_query(sql)
-        table = listing.described_table(self._gateway, sql)
-        if query is not None:
-            return self._stream(self._connections.gateway, query, None)
-        if table is not None:
-            return self._stream(self._connections.shard(table.placements[0]), sql, None)
+        listed = listing.listing_sql(self._gateway, sql)
+        if listed is not None:
+            return self._stream(self._connections.gateway, listed, None)
         if system.mentions(sql):
             system.refresh(self._gateway)
         return apply_setting(self._connections, sql)

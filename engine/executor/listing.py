@@ -6,10 +6,11 @@ SHOW ALL TABLES, SHOW DATABASES and their PRAGMAs     without the databases that
 
 from __future__ import annotations
 
-from ..catalog.model import Table
 from ..sql.lexer import Kind, Lexeme, significant
 from ..sql.names import name_at
-from .gateway import Gateway
+from ..types import quote_identifier, quote_string
+from .binding import shard_table
+from .gateway import HOME, Gateway
 from .system import SCHEMA
 
 _LISTS = {
@@ -28,29 +29,28 @@ _QUERIES = {
 }
 
 
-def list_query(sql: str) -> str | None:
-    """The query in the place of a statement that would list the shards; None for every other statement."""
-    words = tuple(lexeme.upper for lexeme in significant(sql)[:4])
-    return _QUERIES[_LISTS[words]] if words in _LISTS else None
-
-
-def described_table(gateway: Gateway, sql: str) -> Table | None:
-    """The table of the catalog that a statement describes; None if it does something else."""
+def listing_sql(gateway: Gateway, sql: str) -> str | None:
+    """The statement for the gateway in the place of one that would show shards; None for every other statement."""
     lexemes = significant(sql)
-    first = lexemes[0].upper if lexemes else ""
-    if first == "PRAGMA":
-        name = _named_in_pragma(lexemes)
-        return gateway.find_table(name) if name is not None else None
-    start = 2 if [lexeme.upper for lexeme in lexemes[1:2]] == ["TABLE"] else 1
-    found = name_at(lexemes, start) if first in ("DESCRIBE", "DESC", "SHOW") else None
-    return gateway.find_table(found[0]) if found is not None and found[1] == len(lexemes) else None
+    words = tuple(lexeme.upper for lexeme in lexemes[:4])
+    if words in _LISTS:
+        return _QUERIES[_LISTS[words]]
+    if words[:2] == ("SHOW", "TABLES") and words[2:3] in (("FROM",), ("IN",)) and len(lexemes) == 4:
+        return f"SHOW TABLES FROM {HOME}.{quote_identifier(lexemes[3].identifier)}"
+    if words[:1] == ("PRAGMA",):
+        table = gateway.find_table(_named_in_pragma(lexemes))
+        return None if table is None else f"PRAGMA table_info({quote_string(shard_table(table, 0))})"
+    start = 2 if words[1:2] == ("TABLE",) else 1
+    found = name_at(lexemes, start) if words[:1] in (("DESCRIBE",), ("DESC",), ("SHOW",)) else None
+    table = gateway.find_table(found[0]) if found is not None and found[1] == len(lexemes) else None
+    return None if table is None else f"DESCRIBE {shard_table(table, 0)}"
 
 
-def _named_in_pragma(lexemes: list[Lexeme]) -> tuple[str, ...] | None:
-    """The name in `PRAGMA table_info('name')`."""
+def _named_in_pragma(lexemes: list[Lexeme]) -> tuple[str, ...]:
+    """The name in `PRAGMA table_info('name')`; an empty one for every other PRAGMA."""
     if [lexeme.upper for lexeme in lexemes[1:2]] != ["TABLE_INFO"] or len(lexemes) != 5:
-        return None
+        return ("",)
     name = lexemes[3]
     bare = name.text[1:-1].replace("''", "'") if name.kind is Kind.STRING else name.identifier
     found = name_at(significant(bare), 0)
-    return found[0] if found is not None else None
+    return found[0] if found is not None else ("",)

@@ -104,11 +104,7 @@ def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, pa.Reco
 
 def _arrow(reader: duck.Connection, job: Load, sql: str) -> Iterator[pa.RecordBatch]:
     """The rows of a query as Arrow batches, empty ones left out."""
-    stream = duck.arrow_stream(reader, sql, parameters_in(sql, job.parameters), BATCH_ROWS)
-    while True:
-        batch = duck.guarded(lambda: next(stream, None))
-        if batch is None:
-            return
+    for batch in duck.arrow_stream(reader, sql, parameters_in(sql, job.parameters), BATCH_ROWS):
         if batch.num_rows:
             yield batch
 

@@ -94,11 +94,16 @@ def arrow_stream(
     connection: Connection, sql: str, parameters: Parameters, batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a query as an Arrow stream of batches of about `batch_rows`. Raises errors.Error."""
+    import pyarrow as pa
+
     try:
         relation = connection.sql(sql) if parameters is None else connection.sql(sql, params=parameters)
-        return iter(relation.to_arrow_reader(batch_rows))
+        yield from relation.to_arrow_reader(batch_rows)
     except duckdb.Error as error:
         raise translate(error, sql) from None
+    except (OSError, pa.ArrowException) as error:
+        # Arrow passes DuckDB's exceptions on as its own; the kind is in the text.
+        raise _translated(_class_named_in(str(error)), str(error), sql) from None
 
 
 def guarded(call: Callable[[], _T], sql: str = "") -> _T:
@@ -144,6 +149,7 @@ _BY_MESSAGE: tuple[tuple[str, str], ...] = (
     ("42P07", r"^(?:Table|View|Index|Sequence) with name .* already exists"),
     ("42723", r"^(?:Macro|Scalar|Table|Aggregate).* Function with name .* already exists"),
     ("42P06", r"^Schema with name .* already exists"),
+    ("42701", r"^Column with name .* already exists"),
     ("42710", r"^.* with name .* already exists"),
     ("3F000", r"^Schema with name .* does not exist|schema .* does not exist"),
     (
@@ -177,14 +183,18 @@ _LEADING_KIND = re.compile(r"^([A-Z][A-Za-z ]+) Error: ")
 
 def translate(error: duckdb.Error, sql: str = "") -> errors.Error:
     """Our error for one of DuckDB's: same message, with SQLSTATE, position in `sql` (if given) and retryable."""
-    message, byte_offset = _message_and_offset(str(error))
+    return _translated(type(error), str(error), sql)
+
+
+def _translated(duck_class: type[duckdb.Error], text: str, sql: str) -> errors.Error:
+    message, byte_offset = _message_and_offset(text)
     position = None
     if byte_offset is not None and sql:
         position = len(sql.encode()[:byte_offset].decode(errors="ignore")) + 1
     kind: type[errors.Error] = errors.DatabaseError
     sqlstate = "XX000"
-    for duck_class, our_class, state in _BY_CLASS:
-        if isinstance(error, duck_class):
+    for known_class, our_class, state in _BY_CLASS:
+        if issubclass(duck_class, known_class):
             kind, sqlstate = our_class, state
             break
     if kind is not errors.InternalError and sqlstate != "42601":
@@ -193,6 +203,12 @@ def translate(error: duckdb.Error, sql: str = "") -> errors.Error:
                 sqlstate = state
                 break
     return kind(message, sqlstate=sqlstate, position=position, retryable=sqlstate == "40001")
+
+
+def _class_named_in(text: str) -> type[duckdb.Error]:
+    """The class of the exception whose kind DuckDB's text names, such as `Out of Range Error: …`."""
+    name = text.partition(" Error: ")[0].replace(" ", "").lower() + "exception"
+    return next((known for known, _, _ in _BY_CLASS if known.__name__.lower() == name), duckdb.Error)
 
 
 def _message_and_offset(text: str) -> tuple[str, int | None]:

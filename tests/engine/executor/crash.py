@@ -2,9 +2,10 @@
 
     {"directory": …, "before": [sql, …], "statement": sql, "check": [sql, …]}
 
-For each step in turn, a child makes the database, runs `before`, and is killed by SIGKILL at that step of `statement`;
-another child opens what is left and prints one JSON line: the step, and the answer or error of each `check`. A step is
-a change of the catalog file, or a CREATE, DROP, ALTER or COMMIT in DuckDB. The last line is of a run that ended well.
+A database is made once, by running `before`. For each step in turn, a child opens a copy of it and is killed by SIGKILL
+at that step of `statement`; another child opens what is left and prints one JSON line: the step, and the answer or
+error of each `check`. A step is a change of the catalog file, or a CREATE, DROP, ALTER or COMMIT in DuckDB. The last
+line is of a run that ended well.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy
+import pyarrow
+
+# The children are forked from here: what is imported now is not imported again by each of them.
 from duckraft.engine.catalog import store
 from duckraft.engine.database import Database
 from duckraft.engine.errors import Error
+from duckraft.engine.executor import ddl, dml, recovery, scatter
+from duckraft.engine.planner import cache, explain
 from duckraft.engine.storage import duck
 
+IMPORTED_BEFORE_FORKING = (ddl, dml, recovery, scatter, cache, explain, numpy, pyarrow)
 _STEP = re.compile(r"CREATE|DROP|ALTER|COMMIT")
 
 
@@ -57,13 +65,23 @@ def _die_at(number: int) -> None:
     store.CatalogStore.save = counted_save  # type: ignore[method-assign]
 
 
+def _prepare(job: dict[str, Any], _: int) -> None:
+    with Database.open(_original(job), shards=2, threads=1) as database:
+        session = database.session()
+        for sql in job["before"]:
+            session.execute(sql)
+
+
 def _attempt(job: dict[str, Any], step: int) -> None:
-    database = Database.open(job["directory"], shards=3, threads=1)
-    session = database.session()
-    for sql in job["before"]:
-        session.execute(sql)
+    shutil.rmtree(job["directory"], ignore_errors=True)
+    shutil.copytree(_original(job), job["directory"])
+    session = Database.open(job["directory"], threads=1).session()
     _die_at(step)
     session.execute(job["statement"])
+
+
+def _original(job: dict[str, Any]) -> str:
+    return f"{job['directory']}-before"
 
 
 def _report(job: dict[str, Any], step: int) -> None:
@@ -89,9 +107,10 @@ def _child(run: Any, job: dict[str, Any], step: int) -> int:
 
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
+    if _child(_prepare, job, 0):
+        raise SystemExit("the database could not be made")
     step, status = 0, 1
     while status:
-        shutil.rmtree(job["directory"], ignore_errors=True)
         status = _child(_attempt, job, step)
         if status not in (0, signal.SIGKILL) or _child(_report, job, step):
             raise SystemExit(f"step {step} failed")
