@@ -150,9 +150,10 @@ class Session:
             # DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right.
             return self._stream(gateway, sql, parameters)
         except DataError:
-            if plan.tier is not Tier.ROUTE:
-                self._check_binds(sql, 0, parameters)  # A fault in a constant shows here, with its position.
-            raise
+            if plan.tier is Tier.ROUTE:
+                raise
+            # A plan may look at values that the user's own text never looks at; if that fails too, it says where.
+            return self._stream(gateway, sql, parameters)
 
     def _plan(self, sql: str, parameters: Parameters) -> Plan:
         """The plan of a query, from the cache if it has no parameters and is known."""

@@ -153,7 +153,9 @@ def _shards(
 ) -> tuple[TableRef, tuple[int, ...]]:
     """The shards that can give a row: those that every sharded table which must be there has rows on."""
     sharded = [ref for ref in own if not ref.table.is_reference]
-    required = [ref for ref in sharded if not null_supplying(ref, select)]
+    # A row that an ANTI JOIN does not find is as good as one: its table requires nothing.
+    anti = {id(join.this) for join in select.args.get("joins") or [] if join.kind.upper() == "ANTI"}
+    required = [ref for ref in sharded if id(ref.node) not in anti and not null_supplying(ref, select)]
     if not required:
         return sharded[0], tuple(range(sharded[0].table.strategy.shard_count))
     common = set.intersection(*(set(routes[ref].shards) for ref in required))

@@ -122,9 +122,6 @@ def test_a_statement_for_one_shard_is_not_touched(session: Session) -> None:
     assert session.plan(sql).tier is Tier.ROUTE
 
 
-@pytest.mark.xfail(
-    reason="a pushed ANTI JOIN takes the shards of the rows that must not be there", strict=True
-)
 def test_rows_that_an_anti_join_looks_for_do_not_choose_the_shards(session: Session) -> None:
     sql = "SELECT count(*) AS n FROM people WHERE NOT EXISTS (SELECT 1 FROM sales WHERE person = id AND person = 5)"
     assert session.execute(sql).fetchall() == [(99,)]
