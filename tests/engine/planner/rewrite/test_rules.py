@@ -12,7 +12,7 @@ from duckraft.engine.planner.plan import Tier
 from duckraft.engine.planner.rewrite.rules import rewrite
 from duckraft.engine.session import Session
 from duckraft.engine.types import Column
-from tests.engine.planner.rewriting import Bench, bench
+from tests.engine.planner.rewrite.rewriting import Bench, bench
 
 BOTH = (
     "SELECT d.id, d.name, d.n FROM (SELECT id, name, count(sale) AS n FROM people LEFT JOIN sales ON id = person"

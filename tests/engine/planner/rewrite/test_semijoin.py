@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.planner.rewriting import Bench, bench
+from tests.engine.planner.rewrite.rewriting import Bench, bench
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.planner.rewriting import SEEDS, Bench, bench
+from tests.engine.planner.rewrite.rewriting import SEEDS, Bench, bench
 
 
 @pytest.fixture(scope="module")
