@@ -64,7 +64,8 @@ def check_target(sql: str, classified: Classified) -> None:
         return
     lexemes = significant(sql)
     for lexeme in lexemes:
-        if lexeme.kind in (Kind.WORD, Kind.QUOTED) and _SHARD.match(lexeme.identifier):
+        name = lexeme.identifier if lexeme.kind in (Kind.WORD, Kind.QUOTED) else ""
+        if _SHARD.match(name) or (classified.kind is StatementKind.ATTACHMENT and name.lower() == SCHEMA):
             raise _refused(lexeme)
     first = next(
         (at for at, lexeme in enumerate(lexemes) if lexeme.upper not in _BEFORE_TARGET), len(lexemes)
@@ -72,8 +73,7 @@ def check_target(sql: str, classified: Classified) -> None:
     found = name_at(lexemes, first)
     if found is None:
         return
-    is_schema = classified.object_kind == "SCHEMA" or classified.kind is StatementKind.ATTACHMENT
-    parts = found[0] if is_schema else found[0][:-1]
+    parts = found[0] if classified.object_kind == "SCHEMA" else found[0][:-1]
     if SCHEMA in (part.lower() for part in parts):
         raise _refused(lexemes[first])
 
