@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .errors import DataError, Error, InterfaceError, NotSupportedError, ProgrammingError
+from .errors import DataError, Error, IntegrityError, InterfaceError, NotSupportedError, ProgrammingError
 from .executor import listing, system
 from .executor.binder import GatewayBinder
 from .executor.binding import attached_sql
@@ -146,13 +146,10 @@ class Session:
                         replace(column, name=name) for column, name in zip(columns, plan.names, strict=True)
                     )
                 return Result(columns, "SELECT", source=gateway)
-        except ProgrammingError:
-            # DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right.
-            return self._stream(gateway, sql, parameters)
-        except DataError:
-            if plan.tier is Tier.ROUTE:
+        except (ProgrammingError, DataError, IntegrityError) as error:
+            if plan.tier is Tier.ROUTE and not isinstance(error, ProgrammingError):
                 raise
-            # A plan may look at values that the user's own text never looks at; if that fails too, it says where.
+            # DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right.
             return self._stream(gateway, sql, parameters)
 
     def _plan(self, sql: str, parameters: Parameters) -> Plan:

