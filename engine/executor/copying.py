@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..catalog.model import Table
 from ..errors import NotSupportedError
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import CopyParts, parse_copy
+from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier, quote_string
 from .composed import at_position
@@ -29,13 +30,20 @@ def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parame
     if parts is None or table is None:
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, "COPY", False)
+    check_parameters(numbered, parameters)
     columns = _columns(connections, table, parts)
-    query = _file_query(parts.file, dict(parts.options), columns)
+    query = _file_query(_file(parts.file, parameters), dict(parts.options), columns)
     with at_position(None):
         job = Load(table, tuple(column.name for column in columns), query, parameters)
         result = load_all(gateway, connections, job)
     result.tag = f"COPY {result.rowcount}"
     return result
+
+
+def _file(file: str, parameters: Parameters) -> str:
+    """The file as a string literal: its ending, which may tell the format, must be known."""
+    given = parameters_in(file, parameters)
+    return quote_string(str(next(iter(given.values())))) if isinstance(given, Mapping) else file
 
 
 def _columns(connections: SessionConnections, table: Table, parts: CopyParts) -> list[Column]:
