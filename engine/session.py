@@ -168,8 +168,10 @@ class Session:
         from .planner.planner import plan_query
 
         allow = frozenset(Tier) if self.allowed_tiers is None else self.allowed_tiers
-        if self._has_own_macros:
-            allow -= {Tier.ROUTE}  # The connections to the shards do not know them.
+        if self._has_own_macros or self._gateway.calls_macro(sql):
+            allow -= {
+                Tier.ROUTE
+            }  # A shard does not know the session's own, and has only its own rows to give to others.
         planned = plan_query(sql, parameters, self._gateway.catalog, self._binder, allow)
         if planned.shape is not None and self._plans_are_shared:
             self.database.plans.keep(sql, planned.shape)
@@ -189,6 +191,8 @@ class Session:
                 hint="Plain EXPLAIN shows the distributed plan; EXPLAIN ROUTE shows the shards.",
             )
         inner = classify(body)
+        if inner.kind is StatementKind.EMPTY:
+            raise ProgrammingError("EXPLAIN needs a statement", sqlstate="42601", position=len(sql) + 1)
         if inner.kind is StatementKind.QUERY:
             plan = self._plan_anew(body, parameters)
             self._check_binds(body, classified.body_start, parameters)

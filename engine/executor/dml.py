@@ -28,7 +28,7 @@ from .composed import Composed, execute
 from .connections import SessionConnections
 from .copying import run_copy
 from .gateway import Gateway
-from .insert import calls_macro, changed, run_insert, values_shard
+from .insert import changed, run_insert, values_shard
 from .result import Result
 
 
@@ -154,7 +154,7 @@ def _analysed(
     if analysis is None or target is None:
         _refuse_if_named(gateway, sql, verb)
         return None, None
-    if calls_macro(gateway, sql):
+    if gateway.calls_macro(sql):
         raise _cannot(verb, target.table, "it calls a macro, which may read rows of other shards")
     if kind is StatementKind.UPDATE:
         _check_key_stays(analysis, target)

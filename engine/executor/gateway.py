@@ -18,6 +18,7 @@ from ..catalog.model import REFERENCE_SHARD, Catalog, Definition, Shard, Table
 from ..catalog.store import CatalogStore, MemoryCatalogStore
 from ..errors import Error
 from ..sharding.hash import MAX_SHARDS, check_shard_count
+from ..sql.lexer import significant
 from ..storage import duck, shard
 from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_directory
 from ..types import quote_identifier
@@ -128,6 +129,11 @@ class Gateway:
                 [HOME, schema],
             )
         return bool(found)
+
+    def calls_macro(self, sql: str) -> bool:
+        """Whether a statement may call a macro of the user's: it can read tables, and a shard has only its own rows."""
+        macros = {known.name.lower() for known in self._catalog.definitions if known.kind == "MACRO"}
+        return bool(macros) and any(lexeme.identifier.lower() in macros for lexeme in significant(sql))
 
     @contextmanager
     def asking(self) -> Iterator[duck.Connection]:

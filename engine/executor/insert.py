@@ -21,7 +21,6 @@ from ..planner.comparison import constant_of
 from ..sharding import CANNOT_TELL, SpreadStrategy, coerce
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import InsertParts, parse_insert
-from ..sql.lexer import significant
 from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier
@@ -90,7 +89,7 @@ def values_shard(
     parameters: Parameters,
 ) -> int | None:
     """The database's shard that all rows of a VALUES list belong to; None if there is no one such, or none certain."""
-    if not parts.is_values or not (table.shard_key or table.is_reference) or calls_macro(gateway, sql):
+    if not parts.is_values or not (table.shard_key or table.is_reference) or gateway.calls_macro(sql):
         return None
     analysis = analyse(sql, gateway.catalog)
     if analysis is None or len(analysis.refs) != 1 or analysis.others:
@@ -238,12 +237,6 @@ def _returned_columns(connections: SessionConnections, job: Load) -> tuple[Colum
     sql = f"{job.verb} {shard_table(job.table, 0)}{job.target_alias} ({names}) {empty} {job.tail}"
     duck.execute(connection, sql, parameters_in(job.tail, job.parameters))
     return columns_of(connection)
-
-
-def calls_macro(gateway: Gateway, sql: str) -> bool:
-    """Whether a statement may call a macro of the user's: it can read tables, and a shard has only its own rows."""
-    macros = {known.name.lower() for known in gateway.catalog.definitions if known.kind == "MACRO"}
-    return bool(macros) and any(lexeme.identifier.lower() in macros for lexeme in significant(sql))
 
 
 def _row_count(gateway: Gateway, table: Table) -> int:

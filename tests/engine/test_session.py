@@ -55,6 +55,7 @@ def test_parameters_of_every_style(session: Session, sql: str, parameters: Param
         ("EXPLAIN SELECT nosuch FROM t", "42703", "nosuch"),
         ("EXPLAIN ROUTE SELECT nosuch FROM t", "42703", "nosuch"),
         ("EXPLAIN DELETE FROM t WHERE nosuch(k", "42601", None),
+        ("EXPLAIN", "42601", None),
         ("SHOW SHARDS WHERE nosuch = 1", "42703", "nosuch"),
         ("SELECT nosuch(1)", "42883", "nosuch"),
         ("SELECT 'never closed", "42601", None),
@@ -110,6 +111,14 @@ def test_explain_route_tells_shard_and_reason(session: Session) -> None:
     assert holds == f"hash part {shard + 1} of 3"
     assert [row[1] for row in rows(session, "EXPLAIN ROUTE FROM t")] == [0, 1, 2]
     assert rows(session, "EXPLAIN SELECT * FROM t WHERE k = 3")[0][0].startswith("Route")
+
+
+@pytest.mark.usefixtures("table")
+def test_a_macro_reads_all_shards_wherever_it_is_called(session: Session) -> None:
+    session.execute("CREATE MACRO counted() AS (SELECT count(*) FROM t)")
+    for _ in range(2):
+        assert rows(session, "SELECT counted() FROM t WHERE k = 1") == [(10,)]
+    assert rows(session, "SELECT k FROM t WHERE k + 1 = counted()") == [(9,)]
 
 
 @pytest.mark.usefixtures("table")
