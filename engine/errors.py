@@ -133,4 +133,6 @@ class QueryCanceledError(OperationalError):
 def invariant(condition: object, message: str) -> None:
     """Raise InternalError unless `condition` is true. Unlike `assert`, `python -O` does not strip it."""
     if not condition:
-        raise InternalError(f"invariant broken: {message}", hint="This is a bug in duckraft. Please report it.")
+        raise InternalError(
+            f"invariant broken: {message}", hint="This is a bug in duckraft. Please report it."
+        )

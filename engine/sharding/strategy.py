@@ -80,7 +80,7 @@ class Strategy(Protocol):
     def shard_sql(self, columns: Sequence[str]) -> str:
         """A deterministic DuckDB expression of type INTEGER over these (already quoted) SQL expressions.
 
-        It is NULL for a row that has no shard. Raises NotSupportedError for `spread`, whose rows are dealt as they come.
+        It is NULL for a row that has no shard. Raises NotSupportedError for `spread`: its rows are dealt as they come.
         """
         ...
 
