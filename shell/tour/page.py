@@ -45,6 +45,18 @@ def table_text(columns: Sequence[Column], rows: Sequence[Row], width_chars: int 
     return "".join(FORMATS["table"].render(columns, [rows], Style(width_chars=width_chars)))
 
 
+def _filled(text: str, first_indent: str = "", indent: str = "") -> str:
+    """`text` in lines of at most PLAIN_WIDTH_CHARS; paths and names stay whole, so that they can be copied."""
+    return textwrap.fill(
+        text,
+        PLAIN_WIDTH_CHARS,
+        initial_indent=first_indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 class PlainPage:
     """Lines of text without any escape codes."""
 
@@ -53,10 +65,10 @@ class PlainPage:
 
     def chapter(self, number: int, title: str, intro: str) -> None:
         heading = f"{number}. {title}"
-        print(f"\n\n{heading}\n{'=' * len(heading)}\n{textwrap.fill(intro, PLAIN_WIDTH_CHARS)}")
+        print(f"\n\n{heading}\n{'=' * len(heading)}\n{_filled(intro)}")
 
     def why(self, text: str) -> None:
-        print("\n" + textwrap.fill(text, PLAIN_WIDTH_CHARS, initial_indent="* ", subsequent_indent="  "))
+        print("\n" + _filled(text, "* ", "  "))
 
     def statement(self, sql: str) -> None:
         print(textwrap.indent(sql + ";", "  "))
