@@ -27,6 +27,8 @@ from .staged import load_staged, must_be_staged
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .scatter import Piece
+
 BATCH_ROWS = 122_880
 """DuckDB's row group: smaller batches cost more for each row, larger ones only memory."""
 
@@ -52,7 +54,7 @@ def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load
 
 
 def _feed(
-    batches: Generator[tuple[int, pa.RecordBatch], None, None],
+    batches: Generator[tuple[int, Piece], None, None],
     lanes: dict[int, _Lane],
     failed: threading.Event,
     give_up_order: Callable[[], None],
@@ -64,11 +66,11 @@ def _feed(
     """
     try:
         first = True
-        for shard, batch in batches:
+        for shard, piece in batches:
             if first:
                 give_up_order()
                 first = False
-            lanes[shard].put(batch)
+            lanes[shard].put(piece)
             if failed.is_set():
                 break
     except BaseException:
@@ -80,9 +82,9 @@ def _feed(
             lane.finish()
 
 
-def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, pa.RecordBatch], None, None]:
+def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, Piece], None, None]:
     """(shard, rows) pieces of the query's result, in order."""
-    from .scatter import deal, scatter
+    from .scatter import Piece, deal, scatter
 
     strategy = job.table.strategy
     if isinstance(strategy, SpreadStrategy):
@@ -92,7 +94,7 @@ def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, pa.Reco
             dealt += batch.num_rows
     elif strategy.shard_count == 1 and not strategy.key:
         for batch in _arrow(reader, job, job.query):
-            yield 0, batch
+            yield 0, Piece(batch)
     else:
         for batch in _arrow(reader, job, job.numbered_query()):
             numbers = batch.column(batch.num_columns - 1)
@@ -129,20 +131,20 @@ class _Lane:
         self._shard = shard
         self._connection = connection
         self._job = job
-        self._queue: queue.Queue[pa.RecordBatch | None] = queue.Queue(QUEUED_BATCHES)
+        self._queue: queue.Queue[Piece | None] = queue.Queue(QUEUED_BATCHES)
         self._failed = failed
         self._thread: threading.Thread | None = None
 
-    def put(self, batch: pa.RecordBatch) -> None:
-        """Hand over a batch; waits while the writer is behind, unless something failed."""
+    def put(self, piece: Piece) -> None:
+        """Hand over some rows; waits while the writer is behind, unless something failed."""
         if self._thread is None:
             self._thread = threading.Thread(
-                target=self._write, args=(batch.schema,), name=f"duckraft-load-{self._shard}"
+                target=self._write, args=(piece.batch.schema,), name=f"duckraft-load-{self._shard}"
             )
             self._thread.start()
         while not self._failed.is_set():
             try:
-                self._queue.put(batch, timeout=_POLL_S)
+                self._queue.put(piece, timeout=_POLL_S)
                 return
             except queue.Full:
                 continue
@@ -181,17 +183,15 @@ class _Lane:
             self._failed.set()
 
 
-def _arriving(
-    batches: queue.Queue[pa.RecordBatch | None], failed: threading.Event
-) -> Iterator[pa.RecordBatch]:
+def _arriving(batches: queue.Queue[Piece | None], failed: threading.Event) -> Iterator[pa.RecordBatch]:
     """The batches of a lane. It knows no connection: DuckDB holds it, and would never be freed in such a circle."""
     while True:
         try:
-            batch = batches.get(timeout=_POLL_S)
+            piece = batches.get(timeout=_POLL_S)
         except queue.Empty:
             if failed.is_set():
                 return
             continue
-        if batch is None:
+        if piece is None:
             return
-        yield batch
+        yield piece.gathered()

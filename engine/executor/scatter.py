@@ -7,6 +7,7 @@ Leaves to others: which row belongs where.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import invariant
@@ -20,43 +21,55 @@ if TYPE_CHECKING:
     ShardNumbers = npt.NDArray[np.integer[Any]]
 
 
-def scatter(
-    batch: pa.RecordBatch, shard_numbers: ShardNumbers, shard_count: int
-) -> list[tuple[int, pa.RecordBatch]]:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of a batch. rows: their positions; None for all of them."""
+
+    batch: pa.RecordBatch
+    rows: Indices | None = None
+
+    def gathered(self) -> pa.RecordBatch:
+        """The rows as a batch of their own. This is what costs: each writer does it for itself, beside the others."""
+        import pyarrow as pa
+
+        if self.rows is None:
+            return self.batch
+        columns = [_gather(column, self.rows) for column in self.batch.columns]
+        return pa.RecordBatch.from_arrays(columns, schema=self.batch.schema)
+
+
+def scatter(batch: pa.RecordBatch, shard_numbers: ShardNumbers, shard_count: int) -> list[tuple[int, Piece]]:
     """(shard, its rows) for each shard that has some. shard_numbers: one per row, 0 ≤ number < shard_count."""
     import numpy as np
-    import pyarrow as pa
 
     counts = np.bincount(shard_numbers, minlength=shard_count)
     invariant(len(counts) == shard_count, "a row was placed on a shard that the table does not have")
     filled = np.flatnonzero(counts)
     if len(filled) == 1:
-        return [(int(filled[0]), batch)]
+        return [(int(filled[0]), Piece(batch))]
     # A stable sort of small integers is a radix sort: linear in the rows.
     order = np.argsort(shard_numbers, kind="stable")
-    pieces: list[tuple[int, pa.RecordBatch]] = []
+    pieces: list[tuple[int, Piece]] = []
     start = 0
     for shard in filled:
         end = start + int(counts[shard])
-        rows = order[start:end]
-        columns = [_gather(column, rows) for column in batch.columns]
-        pieces.append((int(shard), pa.RecordBatch.from_arrays(columns, schema=batch.schema)))
+        pieces.append((int(shard), Piece(batch, order[start:end])))
         start = end
     return pieces
 
 
-def deal(batch: pa.RecordBatch, dealt: int, shard_count: int) -> list[tuple[int, pa.RecordBatch]]:
+def deal(batch: pa.RecordBatch, dealt: int, shard_count: int) -> list[tuple[int, Piece]]:
     """Slices of a batch for the shards of a spread table, as even as if rows were dealt one by one.
 
     dealt: how many rows of the table were dealt before, which decides on the shard that comes first.
     """
     share, rest = divmod(batch.num_rows, shard_count)
-    pieces: list[tuple[int, pa.RecordBatch]] = []
+    pieces: list[tuple[int, Piece]] = []
     start = 0
     for turn in range(shard_count):
         length = share + (1 if turn < rest else 0)
         if length:
-            pieces.append(((dealt + turn) % shard_count, batch.slice(start, length)))
+            pieces.append(((dealt + turn) % shard_count, Piece(batch.slice(start, length))))
         start += length
     return pieces
 

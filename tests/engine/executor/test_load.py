@@ -8,6 +8,7 @@ import pytest
 
 from duckraft.engine.database import Database
 from duckraft.engine.executor import load
+from duckraft.engine.executor.scatter import Piece
 from duckraft.engine.session import Session
 from tests.engine.executor.support import contents, error_of, rows
 
@@ -56,9 +57,9 @@ def test_queues_are_bounded(session: Session, monkeypatch: pytest.MonkeyPatch) -
     deepest = 0
     put = load._Lane.put
 
-    def watched(lane: load._Lane, batch: object) -> None:
+    def watched(lane: load._Lane, piece: Piece) -> None:
         nonlocal deepest
-        put(lane, batch)
+        put(lane, piece)
         deepest = max(deepest, lane._queue.qsize())
 
     monkeypatch.setattr(load._Lane, "put", watched)
@@ -87,9 +88,9 @@ def test_cancelling_a_load_undoes_it(session: Session) -> None:
     started = threading.Event()
     put = load._Lane.put
 
-    def announce(lane: load._Lane, batch: object) -> None:
+    def announce(lane: load._Lane, piece: Piece) -> None:
         started.set()
-        put(lane, batch)
+        put(lane, piece)
 
     def cancel() -> None:
         assert started.wait(30)
