@@ -33,8 +33,6 @@ _UNDERSTOOD = frozenset(
         "limit",
         "offset",
         "distinct",
-        "hint",
-        "kind",
     }
 )
 

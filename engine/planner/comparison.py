@@ -198,8 +198,8 @@ def comparison_of(condition: exp.Expr) -> tuple[exp.Column, Comparison] | None:
 
 
 def _constants(nodes: Sequence[exp.Expr | None]) -> tuple[Constant, ...] | None:
-    found = tuple(constant_of(node) for node in nodes)
-    return None if any(item is None for item in found) else found  # type: ignore[return-value]
+    found = [constant for node in nodes if (constant := constant_of(node)) is not None]
+    return tuple(found) if len(found) == len(nodes) else None
 
 
 def _one_of_many(condition: exp.Or, text: str) -> tuple[exp.Column, Comparison] | None:

@@ -2,7 +2,7 @@
 
 Three shapes of a block are pushed:
 - *groups apart*: grouped by the shard key, so each shard finishes its groups, and the gateway only collects them;
-- *partial aggregates*: each shard aggregates to states, the gateway merges them group by group;
+- *partial aggregates*: each shard aggregates its rows, the gateway merges the parts group by group;
 - *top rows*: each shard sorts and cuts, or makes its rows distinct, and the gateway does it once more.
 
 The text pushed is written by sqlglot, so it is used only if DuckDB's parser reads sqlglot's version of the whole
@@ -91,7 +91,7 @@ def push_block(
     if columns is None:
         return "it does not bind by itself"
     if shape is Shape.PARTIAL_AGGREGATES:
-        pushed = _push_states(block, grouping, columns, binder)
+        pushed = _push_parts(block, grouping, columns, binder)
     else:
         pushed = _push_whole(block, grouping, columns)
     if isinstance(pushed, str):
@@ -139,7 +139,7 @@ Pushed = tuple[tuple[str | TableSlot, ...], str, str]
 """The fragment's text, and the merge SQL before and behind the fragment."""
 
 
-def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], binder: Binder) -> Pushed | str:
+def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], binder: Binder) -> Pushed | str:
     """Groups and parts of aggregates on the shards; at the gateway the parts are merged."""
     select = block.select
     steps = _two_steps(block, grouping, binder)
@@ -167,7 +167,7 @@ def _push_states(block: Block, grouping: Grouping, columns: Sequence[Column], bi
     if grouping.groups:
         # By position: a name would mean a column of a table first.
         text_of.append(f" GROUP BY {', '.join(map(str, range(1, len(grouping.groups) + 1)))}")
-    merge = _merge_of_states(select, grouping, names, columns)
+    merge = _merge_of_parts(select, grouping, names, columns)
     return merge if isinstance(merge, str) else (tuple(text_of), *merge)
 
 
@@ -196,7 +196,7 @@ def _two_steps(block: Block, grouping: Grouping, binder: Binder) -> list[TwoStep
     ]
 
 
-def _merge_of_states(
+def _merge_of_parts(
     select: exp.Select,
     grouping: Grouping,
     names: dict[exp.Expr, exp.Expr],
