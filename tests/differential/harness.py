@@ -208,7 +208,7 @@ class Sharded:
         """Where a query is answered otherwise than `expected`, for every different plan that the tiers lead to."""
         seen: list[Plan] = []
         for name in tiers:
-            self.session.allowed_tiers = TIERS[name]
+            self.session.context.allowed_tiers = TIERS[name]
             plan = self._plan(statement)
             if plan is not None:
                 what_runs = replace(plan, reason="", routes=())
@@ -223,7 +223,7 @@ class Sharded:
                     told = "no plan" if plan is None else f"{plan.tier} plan: {plan.reason}"
                     yield Mismatch(statement, self.place, name, told, expected, got, found)
                     break
-        self.session.allowed_tiers = None
+        self.session.context.allowed_tiers = None
 
     def _plan(self, statement: Statement) -> Plan | None:
         """The plan of a statement, or None if planning it fails."""

@@ -81,7 +81,7 @@ class Pair:
 
     def _sharded(self, sql: str) -> Outcome | None:
         """duckraft's answer; None if it does not support the statement."""
-        self.sharded.session.allowed_tiers = None
+        self.sharded.session.context.allowed_tiers = None
         try:
             result = self.sharded.session.execute(sql)
             rows = result.fetchall()

@@ -1,0 +1,33 @@
+"""Changes of data and of definitions: one at a time, under the database's write lock."""
+
+from __future__ import annotations
+
+from ..executor import system
+from ..executor.result import Result
+from ..sql.classify import Classified, StatementKind
+from ..types import Parameters
+from .context import Context
+
+
+def change(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
+    """INSERT, UPDATE, DELETE, TRUNCATE, COPY … FROM."""
+    from ..executor import dml
+
+    if system.mentions(sql):
+        system.refresh(context.gateway)
+    with context.gateway.write_lock:
+        return dml.run(context.gateway, context.connections, sql, parameters, classified)
+
+
+def define(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
+    """CREATE, DROP, ALTER."""
+    from ..executor import ddl
+
+    if system.mentions(sql):
+        system.refresh(context.gateway)
+    with context.gateway.write_lock:
+        result = ddl.run(context.gateway, context.connections, sql, parameters, classified)
+    context.binder.forget_functions()
+    if classified.temporary and classified.kind is StatementKind.CREATE_DEFINITION:
+        context.has_own_macros = True
+    return result

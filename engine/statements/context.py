@@ -1,0 +1,40 @@
+"""What the statements of one session share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..executor.binder import GatewayBinder
+from ..executor.connections import SessionConnections
+from ..executor.gateway import Gateway
+
+if TYPE_CHECKING:
+    from ..planner.cache import PlanCache
+    from ..planner.plan import Tier
+
+
+class Context:
+    """A session as its statements see it.
+
+    plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use besides gather; None
+    for all. has_own_macros: whether the session has made macros that no other knows.
+    """
+
+    def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:
+        self.gateway = gateway
+        self.connections = SessionConnections(gateway.instance)
+        self.binder = GatewayBinder(self.connections.gateway)
+        self.allowed_tiers: frozenset[Tier] | None = None
+        self.has_own_macros = False
+        self._plans = plans
+
+    @property
+    def plans(self) -> PlanCache:
+        """The plan cache that the sessions share."""
+        return self._plans()
+
+    @property
+    def plans_are_shared(self) -> bool:
+        """Whether this session's plans are those that any other would make."""
+        return self.allowed_tiers is None and not self.has_own_macros

@@ -1,0 +1,69 @@
+"""Which road a statement takes, told by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import Error, NotSupportedError
+from ..executor.protection import check_target
+from ..executor.result import Result
+from ..sql.classify import Classified, StatementKind, classify
+from ..sql.lexer import significant
+from ..sql.split import single_statement
+from ..types import Parameters
+from . import changes, explaining, local, queries
+from .context import Context
+
+_Handler = Callable[[Context, str, Parameters, Classified], Result]
+
+_HANDLERS: dict[StatementKind, _Handler] = {
+    StatementKind.QUERY: queries.run_query,
+    StatementKind.EXPLAIN: explaining.explain,
+    StatementKind.EXPLAIN_ROUTE: explaining.explain_route,
+    StatementKind.SHOW_CATALOG: local.show_catalog,
+    StatementKind.SETTING: local.setting,
+    StatementKind.COPY_TO: local.gateway_statement,
+    StatementKind.PREPARED: local.prepared,
+    StatementKind.ATTACHMENT: local.gateway_statement,
+    StatementKind.CHECKPOINT: local.checkpoint,
+    StatementKind.INSERT: changes.change,
+    StatementKind.UPDATE: changes.change,
+    StatementKind.DELETE: changes.change,
+    StatementKind.TRUNCATE: changes.change,
+    StatementKind.COPY_FROM: changes.change,
+    StatementKind.CREATE_TABLE: changes.define,
+    StatementKind.CREATE_DEFINITION: changes.define,
+    StatementKind.CREATE_INDEX: changes.define,
+    StatementKind.DROP: changes.define,
+    StatementKind.ALTER: changes.define,
+}
+
+
+def run(context: Context, sql: str, parameters: Parameters) -> Result:
+    """Run the one statement in `sql`. Raises errors.Error."""
+    routed = queries.run_routed(context, sql, parameters)
+    if routed is not None:
+        return routed
+    sql = single_statement(sql)
+    classified = classify(sql)
+    if classified.kind is StatementKind.EMPTY:
+        return Result((), "")
+    handler = _HANDLERS.get(classified.kind)
+    if handler is None:
+        raise _not_yet(sql, classified.kind)
+    check_target(sql, classified)
+    return handler(context, sql, parameters, classified)
+
+
+def _not_yet(sql: str, kind: StatementKind) -> Error:
+    words = [lexeme.upper for lexeme in significant(sql)[:2]]
+    two = words[0] in ("CREATE", "COMMENT", "EXPORT", "IMPORT", "MERGE", "COPY")
+    hints = {
+        StatementKind.TRANSACTION: "Each statement is its own transaction over all its shards.",
+        StatementKind.CREATE_SEQUENCE: "Number rows with row_number() while loading them.",
+        StatementKind.FILES: "Use COPY … TO and COPY … FROM for each table.",
+        StatementKind.MERGE: "Use INSERT … ON CONFLICT DO UPDATE, UPDATE and DELETE.",
+    }
+    return NotSupportedError(
+        f"{' '.join(words if two else words[:1])} is not supported yet", hint=hints.get(kind)
+    )

@@ -1,0 +1,103 @@
+"""Queries: from the text by way of its plan to a result that streams."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import DataError, IntegrityError, ProgrammingError
+from ..executor import listing, system
+from ..executor.binding import attached_sql
+from ..executor.composed import at_position
+from ..executor.result import Result, columns_of
+from ..sql.classify import Classified
+from ..storage import duck
+from ..types import Parameters
+from .context import Context
+
+if TYPE_CHECKING:
+    from ..planner.plan import Plan
+
+
+def run_query(context: Context, sql: str, parameters: Parameters, _: Classified) -> Result:
+    """Plan a query and start it. Raises errors.Error."""
+    if system.mentions(sql):
+        system.refresh(context.gateway)
+    gateway = context.connections.gateway
+    listed = listing.listing_sql(context.gateway, sql)
+    if listed is not None:
+        return stream(gateway, listed, parameters)
+    if not context.gateway.catalog.tables:
+        return stream(gateway, sql, parameters)  # Without the planner, which takes long to import.
+    return _run(context, plan(context, sql, parameters), sql, parameters)
+
+
+def run_routed(context: Context, sql: str, parameters: Parameters) -> Result | None:
+    """Run a statement of a shape that is known to need one shard only; None if it is not known."""
+    shard = known_shard(context, sql, parameters)
+    return None if shard is None else stream(context.connections.shard(shard), sql, parameters)
+
+
+def known_shard(context: Context, sql: str, parameters: Parameters) -> int | None:
+    """The shard to which a statement of this shape goes, if that is known."""
+    catalog = context.gateway.catalog
+    if not catalog.tables or not context.plans_are_shared:
+        return None
+    return context.plans.shard(sql, parameters, catalog.version)
+
+
+def plan(context: Context, sql: str, parameters: Parameters) -> Plan:
+    """The plan of a query, from the cache if it has no parameters and is known."""
+    if parameters is not None or not context.plans_are_shared:
+        return plan_anew(context, sql, parameters)
+    known = context.plans.plan(sql, context.gateway.catalog.version)
+    if known is not None:
+        return known
+    made = plan_anew(context, sql, parameters)
+    context.plans.keep_plan(sql, made)
+    return made
+
+
+def plan_anew(context: Context, sql: str, parameters: Parameters) -> Plan:
+    """Plan a query whatever the cache holds; its shape is kept for the next one."""
+    from ..planner.plan import Tier
+    from ..planner.planner import plan_query
+
+    allow = frozenset(Tier) if context.allowed_tiers is None else context.allowed_tiers
+    if context.has_own_macros or context.gateway.calls_macro(sql):
+        # A shard does not know the session's own, and has only its own rows to give to others.
+        allow -= {Tier.ROUTE}
+    planned = plan_query(sql, parameters, context.gateway.catalog, context.binder, allow)
+    if planned.shape is not None and context.plans_are_shared:
+        context.plans.keep(sql, planned.shape)
+    return planned.plan
+
+
+def stream(connection: duck.Connection, sql: str, parameters: Parameters) -> Result:
+    """Start a statement on a connection, whose rows then wait there."""
+    duck.execute(connection, sql, parameters)
+    return Result(columns_of(connection), "SELECT", source=connection, text=sql)
+
+
+def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Result:
+    from ..planner.plan import Tier
+
+    gateway = context.connections.gateway
+    if plan.tier is Tier.LOCAL:
+        return stream(gateway, sql, parameters)
+    try:
+        if plan.tier is Tier.ROUTE and plan.shard is not None:
+            return stream(context.connections.shard(plan.shard), sql, parameters)
+        with at_position(None):
+            duck.execute(gateway, attached_sql(plan), parameters)
+            columns = columns_of(gateway)
+            if plan.names is not None:
+                columns = tuple(
+                    replace(column, name=name) for column, name in zip(columns, plan.names, strict=True)
+                )
+            return Result(columns, "SELECT", source=gateway)
+    except (ProgrammingError, DataError, IntegrityError) as error:
+        if plan.tier is Tier.ROUTE and not isinstance(error, ProgrammingError):
+            raise
+        # DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right.
+        return stream(gateway, sql, parameters)
