@@ -20,10 +20,11 @@ class GatewayBinder:
     def __init__(self, connection: duck.Connection) -> None:
         self._connection = connection
         self._functions: dict[str, Function] | None = None
+        self._aliases: dict[str, str] | None = None
 
     def forget_functions(self) -> None:
         """Ask for the functions anew the next time: a macro may have come or gone."""
-        self._functions = None
+        self._functions = self._aliases = None
 
     def describe(self, sql: str) -> tuple[Column, ...] | None:
         """Names and types of a query's result; None for a query that does not bind."""
@@ -47,8 +48,14 @@ class GatewayBinder:
         return self._functions
 
     def same_meaning(self, one: str, other: str) -> bool:
-        """Whether DuckDB's parser makes the same tree of both texts, places and ways to write an interval aside."""
-        return (tree := self._tree(one)) is not None and tree == self._tree(other)
+        """Whether DuckDB's parser makes the same tree of both texts.
+
+        Places, ways to write an interval and the names of a function that has several are left aside.
+        """
+        tree, anew = self._tree(one), self._tree(other)
+        if tree is None or anew is None:
+            return False
+        return bool(tree == anew or _renamed(tree, self._first_names()) == _renamed(anew, self._first_names()))
 
     def _tree(self, sql: str) -> Any:
         try:
@@ -57,6 +64,17 @@ class GatewayBinder:
             return None
         tree = json.loads(rows[0][0])
         return None if tree.get("error") else _without_places(tree)
+
+    def _first_names(self) -> Mapping[str, str]:
+        """The functions that DuckDB has under another name too, and that name."""
+        if self._aliases is None:
+            rows = duck.rows(
+                self._connection,
+                "SELECT lower(function_name), lower(min(alias_of)) FROM duckdb_functions() GROUP BY ALL"
+                " HAVING count(alias_of) = count(*) AND min(alias_of) = max(alias_of)",
+            )
+            self._aliases = dict(rows)
+        return self._aliases
 
 
 def _without_places(value: Any) -> Any:
@@ -67,4 +85,17 @@ def _without_places(value: Any) -> Any:
         return {key: _without_places(inner) for key, inner in value.items() if key not in _PLACES}
     if isinstance(value, list):
         return [_without_places(inner) for inner in value]
+    return value
+
+
+def _renamed(value: Any, first_names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        renamed = {key: _renamed(inner, first_names) for key, inner in value.items()}
+        name = str(value.get("function_name"))
+        if name in first_names and value.get("qualified_name") == {"path": [name]}:
+            renamed["function_name"] = first_names[name]
+            renamed["qualified_name"] = {"path": [first_names[name]]}
+        return renamed
+    if isinstance(value, list):
+        return [_renamed(inner, first_names) for inner in value]
     return value

@@ -19,19 +19,12 @@ from typing import Any
 from sqlglot import exp
 
 from ..types import Column, quote_identifier
-from .aggregate import (
-    Grouping,
-    TwoSteps,
-    argument_of,
-    grouping_of,
-    groups_stay_apart,
-    not_mergeable,
-    two_steps,
-)
+from .aggregate import Grouping, grouping_of, groups_stay_apart, not_mergeable
 from .analysis import DIALECT, Analysis, TableRef
 from .binder import Binder
 from .block import Block, as_block, render
 from .conditions import Conditions
+from .mergeable import Kinds, TwoSteps, argument_of, two_steps
 from .plan import Fragment, FragmentSlot, Plan, TableRoute, TableSlot, Tier
 
 _ALIAS = "merged"
@@ -190,8 +183,11 @@ def _two_steps(block: Block, grouping: Grouping, binder: Binder) -> list[TwoStep
         return None
     kinds = [column.type for column in described]
     argument_kinds = iter(kinds[len(grouping.aggregates) :])
+    others, grouped = grouping.aggregates, bool(grouping.groups)
     return [
-        two_steps(aggregate, grouping, kind, next(argument_kinds) if argument is not None else None)
+        two_steps(
+            aggregate, others, grouped, Kinds(kind, next(argument_kinds) if argument is not None else None)
+        )
         for aggregate, argument, kind in zip(grouping.aggregates, arguments, kinds, strict=False)
     ]
 
