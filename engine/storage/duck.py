@@ -43,6 +43,8 @@ def open_instance(threads: int | None = None, memory_limit: str | None = None) -
         connection.execute("SET GLOBAL arrow_lossless_conversion = true")
         connection.execute("SET GLOBAL arrow_output_version = '1.4'")
         connection.execute("SET GLOBAL produce_arrow_string_view = true")
+        # A table's name means a table, never a variable of the code that runs the statement.
+        connection.execute("SET GLOBAL python_enable_replacements = false")
     except duckdb.Error as error:
         raise translate(error) from None
     return connection
