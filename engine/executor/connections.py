@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from ..errors import Error, OperationalError
 from ..storage import duck, shard
 from ..types import Parameters
+from .user_catalog import SEARCH_PATH
 
 
 class SessionConnections:
@@ -21,9 +22,14 @@ class SessionConnections:
 
     def __init__(self, instance: duck.Connection) -> None:
         self._instance = instance
-        self.gateway = instance.cursor()
+        self.gateway = self._new_gateway()
         self._shards: dict[int, duck.Connection] = {}
         self._settings: dict[str, tuple[str, Parameters]] = {}
+
+    def _new_gateway(self) -> duck.Connection:
+        connection = self._instance.cursor()
+        duck.execute(connection, f"SET search_path = '{SEARCH_PATH}'")
+        return connection
 
     def shard(self, number: int) -> duck.Connection:
         """The session's connection to shard `number`."""
