@@ -22,6 +22,7 @@ from ..sql.lexer import significant
 from ..storage import duck, shard
 from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_directory
 from ..types import quote_identifier
+from . import user_catalog
 from .binding import shards_of, view_sql
 
 DEFAULT_SHARDS = 4
@@ -44,6 +45,8 @@ class Gateway:
         self.write_lock = threading.RLock()
         self.system_lock = threading.Lock()
         """Held while the system tables are filled."""
+        self.catalog_views: frozenset[tuple[str, str]] = frozenset()
+        """(schema, name) of DuckDB's own views, once those that stand in front of them are made (`user_catalog.py`)."""
         self._store = store
         self._catalog = catalog
         self._waiting: list[Definition] = []
@@ -63,7 +66,6 @@ class Gateway:
             raise
         try:
             gateway = cls._open_in(directory, instance, shards)
-            duck.execute(instance, "CREATE SCHEMA IF NOT EXISTS memory.duckraft")
         except BaseException:
             instance.close()
             if directory is not None:
@@ -75,6 +77,8 @@ class Gateway:
     def _open_in(
         cls, directory: DataDirectory | None, instance: duck.Connection, shards: int | None
     ) -> Gateway:
+        for schema in (f"{HOME}.duckraft", *user_catalog.SCHEMAS):
+            duck.execute(instance, f"CREATE SCHEMA IF NOT EXISTS {schema}")
         if directory is None or not directory.has_catalog:
             store = CatalogStore(directory.path) if directory is not None else MemoryCatalogStore()
             catalog = Catalog(uuid.uuid4().hex, 1, shards or DEFAULT_SHARDS)
@@ -192,7 +196,7 @@ class Gateway:
 
     def _make(self, definition: Definition) -> bool:
         try:
-            duck.execute(self.instance, definition.sql)
+            duck.execute(self.instance, user_catalog.as_users_see(self, definition.sql))
         except Error:
             return False
         return True
