@@ -6,7 +6,7 @@ Promises: the SQL it makes gives the rows of the fragment on all its shards, eac
 from __future__ import annotations
 
 from ..catalog.model import Table
-from ..planner.plan import Fragment, Plan
+from ..planner.plan import Fragment, Move, Plan
 from ..storage.shard import qualified
 from ..types import quote_identifier
 
@@ -25,9 +25,17 @@ def union_of(fragment: Fragment) -> str:
     """The fragment's text once per shard."""
 
     def on_shard(shard: int) -> str:
-        return fragment.sql(lambda table: shard_table(table, shard))
+        return fragment.sql(
+            lambda table: shard_table(table, shard), lambda move: f"({_moved_sql(move, shard)})"
+        )
 
     return " UNION ALL ".join(map(on_shard, fragment.shards))
+
+
+def _moved_sql(move: Move, shard: int) -> str:
+    """The rows that a move brings to one shard: where all files are attached, they are read where they are."""
+    rows = f"SELECT * FROM ({union_of(move.source)})"
+    return rows if move.number_sql is None else f"{rows} WHERE {move.number_sql} = {shard}"
 
 
 def view_sql(table: Table) -> str:

@@ -8,7 +8,8 @@ Leaves to others: what to run; which settings a user may change (`settings.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import Error, OperationalError
@@ -18,13 +19,21 @@ from .user_catalog import SEARCH_PATH
 
 
 class SessionConnections:
-    """DuckDB connections of one session, all to the same instance."""
+    """DuckDB connections of one session, all to the same instance.
 
-    def __init__(self, instance: duck.Connection) -> None:
+    before_commit: called before the first shard of a change commits; what it raises undoes the change.
+    """
+
+    def __init__(self, instance: duck.Connection, before_commit: Callable[[], None] | None = None) -> None:
         self._instance = instance
+        self._before_commit = before_commit
         self.gateway = self._new_gateway()
         self._shards: dict[int, duck.Connection] = {}
         self._settings: dict[str, tuple[str, Parameters]] = {}
+        self._readers: set[duck.Connection] = set()
+        self.on_interrupt: set[Callable[[], None]] = set()
+        """What else must be told of an interruption: whoever waits for rows, and not for DuckDB."""
+        self._lock = threading.Lock()
 
     def _new_gateway(self) -> duck.Connection:
         connection = self._instance.cursor()
@@ -42,6 +51,24 @@ class SessionConnections:
             self._shards[number] = connection
         return connection
 
+    @contextmanager
+    def reader(self, number: int | None) -> Iterator[duck.Connection]:
+        """A connection of its own for as long as the block runs. number: its shard; None for the gateway."""
+        with self._lock:
+            connection = self._instance.cursor()
+            self._readers.add(connection)
+        try:
+            for sql, parameters in list(self._settings.values()):
+                duck.execute(connection, sql, parameters)
+            if number is not None:
+                duck.execute(connection, f"SET search_path = '{shard.search_path(number)}'")
+            yield connection
+        finally:
+            # Under the lock: a connection that is closed cannot be interrupted.
+            with self._lock:
+                self._readers.discard(connection)
+                connection.close()
+
     def repeat_on_shards(self, key: str, sql: str, parameters: Parameters = None) -> None:
         """Run a statement that the gateway has run on each connection to a shard, now and whenever one is made.
 
@@ -54,8 +81,11 @@ class SessionConnections:
 
     def interrupt(self) -> None:
         """Stop what any of the connections is doing."""
-        for connection in (self.gateway, *list(self._shards.values())):
-            connection.interrupt()
+        with self._lock:
+            for connection in (self.gateway, *list(self._shards.values()), *self._readers):
+                connection.interrupt()
+        for tell in list(self.on_interrupt):
+            tell()
 
     @contextmanager
     def atomic(self, numbers: Sequence[int]) -> Iterator[dict[int, duck.Connection]]:
@@ -72,6 +102,8 @@ class SessionConnections:
                 duck.execute(connection, "BEGIN")
                 begun.append(number)
             yield connections
+            if self._before_commit is not None:
+                self._before_commit()
             while begun:
                 try:
                     duck.execute(connections[begun[-1]], "COMMIT")

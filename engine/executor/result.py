@@ -8,6 +8,7 @@ Leaves to others: how rows look on a screen or a wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from ..errors import Error, InterfaceError
 from ..storage import duck
@@ -16,12 +17,25 @@ from ..types import Column, Row
 BATCH_ROWS = 2048
 
 
+class RowSource(Protocol):
+    """Where rows wait to be fetched: a connection of DuckDB, or what behaves like one."""
+
+    def fetchmany(self, size: int) -> list[Row]:
+        """Up to `size` more rows; an empty list at the end."""
+        ...
+
+    def fetchall(self) -> list[Row]:
+        """All rows that are left."""
+        ...
+
+
 class Result:
     """The outcome of one statement.
 
     columns: empty for a statement without rows. tag: PostgreSQL's command tag, such as `INSERT 0 3` or `SELECT`.
     rowcount: rows changed or returned, −1 where it is not known before the rows are read. source: where the rows wait.
-    text: the statement, for the positions of errors that come with a row, if `source` runs just that.
+    text: the statement, for the positions of errors that come with a row, if `source` runs just that. on_close: called
+    when the result is closed, whatever was read of it.
     """
 
     def __init__(
@@ -31,8 +45,9 @@ class Result:
         *,
         rows: Sequence[Row] = (),
         rowcount: int = -1,
-        source: duck.Connection | None = None,
+        source: RowSource | None = None,
         text: str = "",
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         self.columns = tuple(columns)
         self.tag = tag
@@ -41,6 +56,8 @@ class Result:
         self._next = 0
         self._source = source
         self._text = text
+        self._on_close = on_close
+        self._before_rows: Callable[[], None] | None = None
         self._failure: Error | None = None
         self._closed = False
 
@@ -82,6 +99,16 @@ class Result:
         while batch := self.fetchmany():
             yield from batch
 
+    def before_rows(self, call: Callable[[], None]) -> None:
+        """Call this now if the statement has run to its end, and else whenever rows were read, before they are given out.
+
+        What it raises is raised to the reader.
+        """
+        if self.streaming:
+            self._before_rows = call
+        else:
+            call()
+
     def detach(self) -> None:
         """Read what is left into memory, so that the connection behind it is free again.
 
@@ -99,6 +126,8 @@ class Result:
         self._closed = True
         self._source = None
         self._rows = []
+        if self._on_close is not None:
+            self._on_close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -109,7 +138,10 @@ class Result:
     def _guarded(self, fetch: Callable[[], list[Row]]) -> list[Row]:
         """What `fetch` returns; after an error there are no more rows."""
         try:
-            return duck.guarded(fetch, self._text)
+            rows = duck.guarded(fetch, self._text)
+            if self._before_rows is not None:
+                self._before_rows()
+            return rows
         except Error:
             self._source = None
             raise

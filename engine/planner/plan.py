@@ -1,17 +1,17 @@
 """Plans as values: fragments, the SQL that merges them, and the reason for every choice.
 
 A *fragment* is a relation: the part of a query that one node can answer alone, once per shard. The merge SQL is
-ordinary SQL over fragments. How a fragment binds, inlined over attached files or streamed from another node, is not
-in the plan.
+ordinary SQL over fragments. A *move* brings rows of other shards to the shards of a fragment, which then reads them as
+one more relation. How a fragment binds, inlined over attached files or streamed from another node, is not in the plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..catalog.model import Table
+from ..catalog.model import REFERENCE_SHARD, Table
 from ..types import quote_identifier
 
 
@@ -44,23 +44,101 @@ class TableSlot:
     table: Table
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """A relation that each of its shards can answer alone.
+class MoveKind(StrEnum):
+    """What of a relation is moved, and where to."""
 
-    name: as the merge SQL and EXPLAIN call it. pieces: SQL text with slots for tables. shards: shard numbers of the
-    tables in it (they are co-located), ascending; (0,) if it reads reference tables only.
+    BROADCAST = "broadcast"
+    """All rows, to every shard of the fragment that reads them."""
+    REPARTITION = "repartition"
+    """Each row to the one shard where its partners are."""
+    KEYS = "reduction"
+    """The distinct join keys, so that a larger relation leaves behind the rows that have no partner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Rows that are brought to the shards of another fragment before it runs.
+
+    name: as EXPLAIN calls the moved relation. source: the fragment whose rows move. destinations: shards of the
+    fragment that reads them. number_sql: for REPARTITION, an INTEGER expression over columns of the source, which is
+    the destination of a row. rows, bytes: estimated, of the rows that leave the source, each counted as often as it is
+    sent.
     """
 
     name: str
-    pieces: tuple[str | TableSlot, ...]
+    kind: MoveKind
+    source: Fragment
+    destinations: tuple[int, ...]
+    number_sql: str | None
+    reason: str
+    rows: int
+    bytes: int
+
+    def describe(self) -> str:
+        """What moves, from where to where, how much, and why: one line for EXPLAIN."""
+        what = ", ".join(dict.fromkeys(route.name for route in self.source.routes))
+        many = {
+            MoveKind.BROADCAST: "all rows to each of",
+            MoveKind.REPARTITION: "each row to one of",
+            MoveKind.KEYS: "the distinct join keys to each of",
+        }[self.kind]
+        return (
+            f"{self.name}: {self.kind} of {what} from {_numbers(self.source.shards)}, {many} "
+            f"{_numbers(self.destinations)}, about {self.rows} rows, {self.bytes} bytes ({self.reason})"
+        )
+
+
+def _numbers(shards: Sequence[int]) -> str:
+    listed = ", ".join(map(str, shards))
+    return f"shard {listed}" if len(shards) == 1 else f"shards {listed}"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSlot:
+    """A place in a fragment's SQL where a moved relation goes."""
+
+    move: Move
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A relation that each of its shards can answer alone, once the moves in it are done.
+
+    name: as the merge SQL and EXPLAIN call it. pieces: SQL text with slots for tables and for moved relations. shards:
+    shard numbers of the tables in it (they are co-located), ascending; (0,) if it reads reference tables only. A
+    fragment that reads moved relations only runs on shards of the first sharded table among its routes.
+    """
+
+    name: str
+    pieces: tuple[str | TableSlot | MoveSlot, ...]
     shards: tuple[int, ...]
     routes: tuple[TableRoute, ...]
     reason: str
 
-    def sql(self, name_of: Callable[[Table], str]) -> str:
-        """Its text with every table's name as `name_of` gives it."""
-        return "".join(piece if isinstance(piece, str) else name_of(piece.table) for piece in self.pieces)
+    def sql(
+        self, name_of: Callable[[Table], str], moved: Callable[[Move], str] = lambda move: move.name
+    ) -> str:
+        """Its text with every table's name as `name_of` gives it, and every moved relation's as `moved` does."""
+        parts: list[str] = []
+        for piece in self.pieces:
+            if isinstance(piece, TableSlot):
+                parts.append(name_of(piece.table))
+            else:
+                parts.append(piece if isinstance(piece, str) else moved(piece.move))
+        return "".join(parts)
+
+    def moves(self) -> tuple[Move, ...]:
+        """The moves that this fragment reads, in the order of its text, each once."""
+        found = {piece.move.name: piece.move for piece in self.pieces if isinstance(piece, MoveSlot)}
+        return tuple(found.values())
+
+    def place(self, shard: int) -> int:
+        """The number of the database's shard that runs the fragment's shard of this number; −1: reference."""
+        read = [piece.table for piece in self.pieces if isinstance(piece, TableSlot)]
+        for table in (*read, *(route.table for route in self.routes)):
+            if not table.is_reference:
+                return table.placements[shard]
+        return REFERENCE_SHARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ..executor.composed import at_position
 from ..executor.result import Result, columns_of
 from ..sql.classify import Classified
 from ..storage import duck
-from ..types import Parameters
+from ..types import Column, Parameters
 from .context import Context
 
 if TYPE_CHECKING:
@@ -89,15 +89,22 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
         if plan.tier is Tier.ROUTE and plan.shard is not None:
             return stream(context.connections.shard(plan.shard), sql, parameters)
         with at_position(None):
+            if context.binding == "streamed":
+                from ..executor import streamed
+
+                rows, streams, columns = streamed.start(context.connections, plan, parameters)
+                return Result(_named(columns, plan), "SELECT", source=rows, on_close=streams.close)
             duck.execute(gateway, attached_sql(plan), parameters)
-            columns = columns_of(gateway)
-            if plan.names is not None:
-                columns = tuple(
-                    replace(column, name=name) for column, name in zip(columns, plan.names, strict=True)
-                )
-            return Result(columns, "SELECT", source=gateway)
+            return Result(_named(columns_of(gateway), plan), "SELECT", source=gateway)
     except (ProgrammingError, DataError, IntegrityError) as error:
         if plan.tier is Tier.ROUTE and not isinstance(error, ProgrammingError):
             raise
         # DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right.
         return stream(gateway, sql, parameters)
+
+
+def _named(columns: tuple[Column, ...], plan: Plan) -> tuple[Column, ...]:
+    """The columns of a result under the names that the plan wants."""
+    if plan.names is None:
+        return columns
+    return tuple(replace(column, name=name) for column, name in zip(columns, plan.names, strict=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -94,7 +94,7 @@ def unordered(connection: Connection) -> Iterator[None]:
 
 def arrow_stream(
     connection: Connection, sql: str, parameters: Parameters, batch_rows: int
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """The rows of a query as an Arrow stream of batches of about `batch_rows`. Raises errors.Error."""
     import pyarrow as pa
 
@@ -106,6 +106,21 @@ def arrow_stream(
     except (OSError, pa.ArrowException) as error:
         # Arrow passes DuckDB's exceptions on as its own; the kind is in the text.
         raise _translated(_class_named_in(str(error)), str(error), sql) from None
+
+
+def abandon(connection: Connection) -> None:
+    """Give up the rows of the last statement that were not fetched. DuckDB registers nothing beside them."""
+    guarded(connection.abort)
+
+
+def arrow_schema(connection: Connection, sql: str, parameters: Parameters) -> pa.Schema:
+    """The schema that `arrow_stream` of this query would have. Raises errors.Error."""
+    sql = f"SELECT * FROM ({sql}) LIMIT 0"
+    try:
+        relation = connection.sql(sql) if parameters is None else connection.sql(sql, params=parameters)
+        return relation.to_arrow_reader().schema
+    except duckdb.Error as error:
+        raise translate(error, sql) from None
 
 
 def guarded(call: Callable[[], _T], sql: str = "") -> _T:

@@ -1,0 +1,252 @@
+"""The streamed binding: each fragment runs on connections of its own to its shards, and its rows come as Arrow.
+
+A fragment is offered to the gateway's DuckDB as a relation that it can scan as often as it likes, of the columns it
+wants; every scan runs the fragment anew, a few shards at a time. Moves run first: what they bring is kept in tables of
+the gateway's memory (DuckDB spills them to disk if it must) until the statement ends.
+Promises: a few batches for each scan are in flight, no more. The first error of any shard ends the statement, and is
+the one that the user sees. Whatever was opened or registered is gone after `close`.
+Leaves to others: what is moved, and why (`planner/moving.py`); types that Arrow changes (`transport.py`).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..errors import Error, QueryCanceledError
+from ..planner.plan import Fragment, Move, Plan
+from ..sql.parameters import parameters_in
+from ..storage import duck
+from ..types import Column, Parameters, Row, quote_identifier
+from .binding import shard_table
+from .channel import Channel
+from .connections import SessionConnections
+from .result import columns_of
+from .transport import arrived, can_be_carried, leaving
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 32_768
+QUEUED_BATCHES = 4
+SHARDS_AT_ONCE = 4
+"""How many shards one scan reads at the same time; the others wait for their turn."""
+
+_DESTINATION = "__duckraft_destination"
+
+
+class Streams:
+    """What one statement streams. Made for one execution of one plan; `close` must be called in the end.
+
+    failure: the first error of a shard, or the cancellation, if there was one.
+    """
+
+    def __init__(self, connections: SessionConnections, parameters: Parameters) -> None:
+        self.failure: Exception | None = None
+        self._connections = connections
+        self._gateway = connections.gateway
+        self._parameters = parameters
+        self._lock = threading.Lock()
+        self._closed = False
+        self._registered: list[str] = []
+        self._tables: dict[str, str] = {}
+        self._channels: list[Channel[pa.RecordBatch]] = []
+        self._threads: list[threading.Thread] = []
+        connections.on_interrupt.add(self._cancel)
+
+    def bind(self, plan: Plan) -> str:
+        """The merge SQL of a plan over its fragments, whose moves have been done. Raises errors.Error."""
+        bound = {fragment.name: self._relation(fragment, self._gateway) for fragment in plan.fragments()}
+        return plan.merge_sql(lambda fragment: bound[fragment.name])
+
+    def _cancel(self) -> None:
+        self.fail(QueryCanceledError("the statement was cancelled"))
+
+    def fail(self, error: Exception) -> None:
+        """End every stream because of this error, unless one came first. May be called from any thread."""
+        with self._lock:
+            self.failure = self.failure or error
+            channels = list(self._channels)
+        for channel in channels:
+            channel.close()
+
+    def close(self) -> None:
+        """End every stream, wait for its threads, and take away what was registered. Closing twice is fine."""
+        self._connections.on_interrupt.discard(self._cancel)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            channels, threads = list(self._channels), list(self._threads)
+        for channel in channels:
+            channel.close()
+        for thread in threads:
+            thread.join()
+        with suppress(Error):
+            duck.abandon(self._gateway)
+        for name in self._registered:
+            with suppress(Error):
+                duck.guarded(partial(self._gateway.unregister, name))
+        if self._tables:
+            with self._connections.reader(None) as connection, suppress(Error):
+                for table in self._tables.values():
+                    duck.execute(connection, f"DROP TABLE IF EXISTS {table}")
+
+    def _relation(self, fragment: Fragment, connection: duck.Connection) -> str:
+        """A sub-select that gives the fragment's rows on `connection`."""
+        from .scanned import ScannedRelation
+
+        for move in fragment.moves():
+            self._move(move)
+        first = self._sql(fragment, fragment.shards[0])
+        with self._connections.reader(fragment.place(fragment.shards[0])) as reader:
+            parameters = parameters_in(first, self._parameters)
+            described = duck.rows(reader, f"DESCRIBE {first}", parameters)
+            columns = [Column(str(row[0]), str(row[1])) for row in described]
+            if not can_be_carried(columns):
+                return f"({' UNION ALL '.join(self._sql(fragment, shard) for shard in fragment.shards)})"
+            schema = duck.arrow_schema(reader, f"SELECT {leaving(columns)} FROM ({first})", parameters)
+        by_name = {column.name: column for column in columns}
+
+        def scan(wanted: Sequence[str]) -> pa.RecordBatchReader:
+            return self._scan(fragment, [by_name[name] for name in wanted], schema)
+
+        name = f"duckraft_{fragment.name}"
+        duck.guarded(lambda: connection.register(name, ScannedRelation(schema, scan)))
+        if connection is self._gateway:
+            self._registered.append(name)
+        return f"(SELECT {arrived(columns)} FROM {quote_identifier(name)})"
+
+    def _move(self, move: Move) -> None:
+        """Bring a move's rows to where they are read."""
+        table = f"memory.duckraft.{quote_identifier(f'{move.name} {uuid.uuid4().hex}')}"
+        number = "" if move.number_sql is None else f", {move.number_sql} AS {_DESTINATION}"
+        with self._connections.reader(None) as connection:
+            source = self._relation(move.source, connection)
+            self._tables[move.name] = table
+            try:
+                duck.execute(connection, f"CREATE TABLE {table} AS SELECT *{number} FROM {source}")
+            except Error as error:
+                raise self.failure or error from None
+        if self.failure is not None:
+            raise self.failure
+
+    def _moved(self, move: Move, shard: int) -> str:
+        """The rows that a move brought to a shard."""
+        table = self._tables[move.name]
+        if move.number_sql is None:
+            return table
+        return f"(SELECT * EXCLUDE ({_DESTINATION}) FROM {table} WHERE {_DESTINATION} = {shard})"
+
+    def _sql(self, fragment: Fragment, shard: int) -> str:
+        return fragment.sql(lambda table: shard_table(table, shard), lambda move: self._moved(move, shard))
+
+    def _scan(self, fragment: Fragment, wanted: Sequence[Column], schema: pa.Schema) -> pa.RecordBatchReader:
+        """Start reading columns of a fragment on all its shards."""
+        import pyarrow as pa
+
+        count = min(SHARDS_AT_ONCE, len(fragment.shards))
+        channel: Channel[pa.RecordBatch] = Channel(QUEUED_BATCHES, count)
+        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for shard in fragment.shards:
+            waiting.put(shard)
+        select = leaving(wanted)
+
+        def read() -> None:
+            try:
+                while (shard := _next(waiting)) is not None and self._read(fragment, shard, select, channel):
+                    pass
+            except Exception as error:  # Raised again in the thread that runs the statement.
+                self.fail(error)
+            finally:
+                channel.done()
+
+        name = f"duckraft-{fragment.name}"
+        threads = [
+            threading.Thread(target=contextvars.copy_context().run, args=(read,), name=name)
+            for _ in range(count)
+        ]
+        with self._lock:
+            if self._closed or self.failure is not None:
+                channel.close()
+                threads = []
+            self._channels.append(channel)
+            self._threads += threads
+            for thread in threads:
+                thread.start()
+        kept = pa.schema([schema.field(column.name) for column in wanted])
+        return pa.RecordBatchReader.from_batches(kept, _arriving(channel, self))
+
+    def _read(self, fragment: Fragment, shard: int, select: str, channel: Channel[pa.RecordBatch]) -> bool:
+        """Send the rows of one shard. False if nobody wants more."""
+        sql = self._sql(fragment, shard)
+        with self._connections.reader(fragment.place(shard)) as connection:
+            rows = duck.arrow_stream(
+                connection, f"SELECT {select} FROM ({sql})", parameters_in(sql, self._parameters), BATCH_ROWS
+            )
+            with closing(rows):
+                return all(channel.put(batch) for batch in rows if batch.num_rows)
+
+
+class StreamedRows:
+    """The rows of a merge over streams: fetched as from a connection, and the streams closed after the last one."""
+
+    def __init__(self, connection: duck.Connection, streams: Streams) -> None:
+        self._connection = connection
+        self._streams = streams
+
+    def fetchmany(self, size: int) -> list[Row]:
+        """Up to `size` more rows; an empty list at the end. Raises errors.Error."""
+        rows: list[Row] = self._fetched(lambda: self._connection.fetchmany(size))
+        if not rows:
+            self._streams.close()
+        return rows
+
+    def fetchall(self) -> list[Row]:
+        """All rows that are left. Raises errors.Error."""
+        rows: list[Row] = self._fetched(self._connection.fetchall)
+        self._streams.close()
+        return rows
+
+    def _fetched(self, fetch: Callable[[], list[Row]]) -> list[Row]:
+        try:
+            return duck.guarded(fetch)
+        except Exception as error:
+            self._streams.close()
+            raise self._streams.failure or error from None
+
+
+def start(
+    connections: SessionConnections, plan: Plan, parameters: Parameters
+) -> tuple[StreamedRows, Streams, tuple[Column, ...]]:
+    """Start a plan over streams: its rows, what to close in the end, and its columns. Raises errors.Error."""
+    streams = Streams(connections, parameters)
+    gateway = connections.gateway
+    try:
+        duck.abandon(gateway)
+        sql = streams.bind(plan)
+        duck.execute(gateway, sql, parameters_in(sql, parameters))
+        return StreamedRows(gateway, streams), streams, columns_of(gateway)
+    except Exception as error:
+        streams.close()
+        raise streams.failure or error from None
+
+
+def _next(waiting: queue.SimpleQueue[int]) -> int | None:
+    try:
+        return waiting.get_nowait()
+    except queue.Empty:
+        return None
+
+
+def _arriving(channel: Channel[pa.RecordBatch], streams: Streams) -> Iterator[pa.RecordBatch]:
+    """The batches of one scan; an end that is due to an error must not look like the end of the rows."""
+    yield from channel
+    if streams.failure is not None:
+        raise streams.failure
