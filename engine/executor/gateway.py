@@ -24,6 +24,8 @@ from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_dir
 from ..types import quote_identifier
 from . import user_catalog
 from .binding import shards_of, view_sql
+from .statistics import ShardStatistics
+from .versions import ShardVersions
 
 DEFAULT_SHARDS = 4
 HOME = "memory"
@@ -47,6 +49,8 @@ class Gateway:
         """Held while the system tables are filled."""
         self.catalog_views: frozenset[tuple[str, str]] = frozenset()
         """(schema, name) of DuckDB's own views, once those that stand in front of them are made (`user_catalog.py`)."""
+        self.versions = ShardVersions()
+        self.statistics = ShardStatistics(self)
         self._store = store
         self._catalog = catalog
         self._waiting: list[Definition] = []
