@@ -16,16 +16,23 @@ from ..errors import Error, OperationalError
 from ..storage import duck, shard
 from ..types import Parameters
 from .user_catalog import SEARCH_PATH
+from .versions import ShardVersions
 
 
 class SessionConnections:
     """DuckDB connections of one session, all to the same instance.
 
-    before_commit: called before the first shard of a change commits; what it raises undoes the change.
+    versions: told which shards are being changed. before_commit: called before the first shard of a change commits; what it raises undoes the change.
     """
 
-    def __init__(self, instance: duck.Connection, before_commit: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        instance: duck.Connection,
+        versions: ShardVersions,
+        before_commit: Callable[[], None] | None = None,
+    ) -> None:
         self._instance = instance
+        self._versions = versions
         self._before_commit = before_commit
         self.gateway = self._new_gateway()
         self._shards: dict[int, duck.Connection] = {}
@@ -95,6 +102,11 @@ class SessionConnections:
         database's write lock, so nobody else's change can come in between. Should a COMMIT fail all the same, the error
         says that the outcome is not known.
         """
+        with self._versions.changing(numbers), self._transactions(numbers) as connections:
+            yield connections
+
+    @contextmanager
+    def _transactions(self, numbers: Sequence[int]) -> Iterator[dict[int, duck.Connection]]:
         connections = {number: self.shard(number) for number in numbers}
         begun: list[int] = []
         try:

@@ -24,7 +24,7 @@ class Context:
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:
         self.gateway = gateway
-        self.connections = SessionConnections(gateway.instance)
+        self.connections = SessionConnections(gateway.instance, gateway.versions)
         self.binder = GatewayBinder(self.connections.gateway)
         self.allowed_tiers: frozenset[Tier] | None = None
         self.has_own_macros = False
