@@ -1,7 +1,7 @@
 """The streamed binding: each fragment runs on connections of its own to its shards, and its rows come as Arrow.
 
-A fragment is offered to the gateway's DuckDB as a relation that it can scan as often as it likes, of the columns it
-wants; every scan runs the fragment anew, a few shards at a time. Moves run first: what they bring is kept in tables of
+A fragment is offered to the gateway's DuckDB as a relation that it can scan as often as it likes; every scan runs the
+fragment anew, a few shards at a time. Moves run first: what they bring is kept in tables of
 the gateway's memory (DuckDB spills them to disk if it must) until the statement ends.
 Promises: a few batches for each scan are in flight, no more. The first error of any shard ends the statement, and is
 the one that the user sees. Whatever was opened or registered is gone after `close`.
@@ -14,17 +14,17 @@ import contextvars
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import Error, QueryCanceledError
 from ..planner.plan import Fragment, Move, Plan
-from ..sql.parameters import parameters_in
+from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, Row, quote_identifier
-from .binding import shard_table
+from .binding import attached_sql, shard_table
 from .channel import Channel
 from .connections import SessionConnections
 from .result import columns_of
@@ -100,8 +100,6 @@ class Streams:
 
     def _relation(self, fragment: Fragment, connection: duck.Connection) -> str:
         """A sub-select that gives the fragment's rows on `connection`."""
-        from .scanned import ScannedRelation
-
         for move in fragment.moves():
             self._move(move)
         first = self._sql(fragment, fragment.shards[0])
@@ -112,13 +110,9 @@ class Streams:
             if not can_be_carried(columns):
                 return f"({' UNION ALL '.join(self._sql(fragment, shard) for shard in fragment.shards)})"
             schema = duck.arrow_schema(reader, f"SELECT {leaving(columns)} FROM ({first})", parameters)
-        by_name = {column.name: column for column in columns}
-
-        def scan(wanted: Sequence[str]) -> pa.RecordBatchReader:
-            return self._scan(fragment, [by_name[name] for name in wanted], schema)
-
         name = f"duckraft_{fragment.name}"
-        duck.guarded(lambda: connection.register(name, ScannedRelation(schema, scan)))
+        rows = _Relation(schema, partial(self._scan, fragment, leaving(columns), schema))
+        duck.guarded(partial(connection.register, name, rows))
         if connection is self._gateway:
             self._registered.append(name)
         return f"(SELECT {arrived(columns)} FROM {quote_identifier(name)})"
@@ -147,8 +141,8 @@ class Streams:
     def _sql(self, fragment: Fragment, shard: int) -> str:
         return fragment.sql(lambda table: shard_table(table, shard), lambda move: self._moved(move, shard))
 
-    def _scan(self, fragment: Fragment, wanted: Sequence[Column], schema: pa.Schema) -> pa.RecordBatchReader:
-        """Start reading columns of a fragment on all its shards."""
+    def _scan(self, fragment: Fragment, select: str, schema: pa.Schema) -> pa.RecordBatchReader:
+        """Start reading a fragment on all its shards."""
         import pyarrow as pa
 
         count = min(SHARDS_AT_ONCE, len(fragment.shards))
@@ -156,7 +150,6 @@ class Streams:
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for shard in fragment.shards:
             waiting.put(shard)
-        select = leaving(wanted)
 
         def read() -> None:
             try:
@@ -180,8 +173,7 @@ class Streams:
             self._threads += threads
             for thread in threads:
                 thread.start()
-        kept = pa.schema([schema.field(column.name) for column in wanted])
-        return pa.RecordBatchReader.from_batches(kept, _arriving(channel, self))
+        return pa.RecordBatchReader.from_batches(schema, _arriving(channel, self))
 
     def _read(self, fragment: Fragment, shard: int, select: str, channel: Channel[pa.RecordBatch]) -> bool:
         """Send the rows of one shard. False if nobody wants more."""
@@ -192,6 +184,24 @@ class Streams:
             )
             with closing(rows):
                 return all(channel.put(batch) for batch in rows if batch.num_rows)
+
+
+class _Relation:
+    """What DuckDB takes for a relation by Arrow's PyCapsule interface: every scan asks for a new stream.
+
+    A pyarrow dataset would be scanned anew too, but DuckDB 2.0 leaves it to a dataset to filter its rows, and Arrow
+    compares NaN otherwise than DuckDB does.
+    """
+
+    def __init__(self, schema: pa.Schema, scan: Callable[[], pa.RecordBatchReader]) -> None:
+        self._schema = schema
+        self._scan = scan
+
+    def __arrow_c_schema__(self) -> object:
+        return self._schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._scan().__arrow_c_stream__(requested_schema)
 
 
 class StreamedRows:
@@ -229,6 +239,8 @@ def start(
     streams = Streams(connections, parameters)
     gateway = connections.gateway
     try:
+        # Each text gets the parameters that it uses: DuckDB would not notice one too many.
+        check_parameters(attached_sql(plan), parameters)
         duck.abandon(gateway)
         sql = streams.bind(plan)
         duck.execute(gateway, sql, parameters_in(sql, parameters))
