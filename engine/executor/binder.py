@@ -55,7 +55,18 @@ class GatewayBinder:
         tree, anew = self._tree(one), self._tree(other)
         if tree is None or anew is None:
             return False
-        return bool(tree == anew or _renamed(tree, self._first_names()) == _renamed(anew, self._first_names()))
+        return bool(
+            tree == anew or _renamed(tree, self._first_names()) == _renamed(anew, self._first_names())
+        )
+
+    def estimated_rows(self, sql: str) -> int | None:
+        """About how many rows a query gives; None if DuckDB cannot say."""
+        try:
+            rows = duck.rows(self._connection, f"EXPLAIN (FORMAT json) {sql}")
+        except Error:
+            return None
+        estimate = json.loads(rows[0][1])[0]["extra_info"].get("Estimated Cardinality")
+        return None if estimate is None else int(estimate)
 
     def _tree(self, sql: str) -> Any:
         try:

