@@ -78,7 +78,7 @@ def drop_index(gateway: Gateway, connections: SessionConnections, sql: str) -> R
         (database, schema)
         for database, schema in duck.rows(
             gateway.instance,
-            "SELECT database_name, schema_name FROM duckdb_indexes() WHERE lower(index_name) = lower(?)",
+            "SELECT database_name, schema_name FROM system.main.duckdb_indexes() WHERE lower(index_name) = lower(?)",
             [name[-1]],
         )
         if len(name) == 1 or schema.lower() == name[-2].lower()

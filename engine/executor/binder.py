@@ -41,7 +41,7 @@ class GatewayBinder:
                 self._connection,
                 "SELECT lower(function_name), max(function_type),"
                 " bool_and(coalesce(stability, 'CONSISTENT') = 'CONSISTENT')"
-                " FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')"
+                " FROM system.main.duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')"
                 " GROUP BY ALL HAVING count(DISTINCT function_type) = 1",
             )
             self._functions = {name: Function(kind, consistent) for name, kind, consistent in rows}
@@ -81,7 +81,7 @@ class GatewayBinder:
         if self._aliases is None:
             rows = duck.rows(
                 self._connection,
-                "SELECT lower(function_name), lower(min(alias_of)) FROM duckdb_functions() GROUP BY ALL"
+                "SELECT lower(function_name), lower(min(alias_of)) FROM system.main.duckdb_functions() GROUP BY ALL"
                 " HAVING count(alias_of) = count(*) AND min(alias_of) = max(alias_of)",
             )
             self._aliases = dict(rows)

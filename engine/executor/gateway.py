@@ -47,8 +47,6 @@ class Gateway:
         self.write_lock = threading.RLock()
         self.system_lock = threading.Lock()
         """Held while the system tables are filled."""
-        self.catalog_views: frozenset[tuple[str, str]] = frozenset()
-        """(schema, name) of DuckDB's own views, once those that stand in front of them are made (`user_catalog.py`)."""
         self.versions = ShardVersions()
         self.statistics = ShardStatistics(self)
         self._store = store
@@ -81,8 +79,8 @@ class Gateway:
     def _open_in(
         cls, directory: DataDirectory | None, instance: duck.Connection, shards: int | None
     ) -> Gateway:
-        for schema in (f"{HOME}.duckraft", *user_catalog.SCHEMAS):
-            duck.execute(instance, f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        duck.execute(instance, f"CREATE SCHEMA IF NOT EXISTS {HOME}.duckraft")
+        user_catalog.make(instance)
         if directory is None or not directory.has_catalog:
             store = CatalogStore(directory.path) if directory is not None else MemoryCatalogStore()
             catalog = Catalog(uuid.uuid4().hex, 1, shards or DEFAULT_SHARDS)
@@ -133,7 +131,7 @@ class Gateway:
         with self.asking() as connection:
             found = duck.rows(
                 connection,
-                "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND lower(schema_name) = lower(?)",
+                "SELECT 1 FROM system.main.duckdb_schemas() WHERE database_name = ? AND lower(schema_name) = lower(?)",
                 [HOME, schema],
             )
         return bool(found)
@@ -200,7 +198,7 @@ class Gateway:
 
     def _make(self, definition: Definition) -> bool:
         try:
-            duck.execute(self.instance, user_catalog.as_users_see(self, definition.sql))
+            duck.execute(self.instance, definition.sql)
         except Error:
             return False
         return True
@@ -234,5 +232,7 @@ class Gateway:
         with self.asking() as connection:
             return {
                 name.lower()
-                for (name,) in duck.rows(connection, "SELECT database_name FROM duckdb_databases()")
+                for (name,) in duck.rows(
+                    connection, "SELECT database_name FROM system.main.duckdb_databases()"
+                )
             }

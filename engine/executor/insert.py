@@ -150,7 +150,7 @@ def _columns_with_defaults(connection: duck.Connection, table: Table) -> list[tu
     defaults = {row[0]: row[4] for row in described}
     listed = duck.rows(
         connection,
-        "SELECT column_name, column_default FROM duckdb_columns()"
+        "SELECT column_name, column_default FROM system.main.duckdb_columns()"
         " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         [shard_table(table, 0).split(".", 1)[0], table.schema, table.name],
     )

@@ -8,7 +8,9 @@ from ..errors import ProgrammingError
 from ..sql.classify import Classified, StatementKind
 from ..sql.lexer import Kind, Lexeme, significant
 from ..sql.names import name_at
+from .own_settings import OWN
 from .system import SCHEMA
+from .user_catalog import FUNCTIONS
 
 _READING = frozenset(
     {
@@ -20,6 +22,9 @@ _READING = frozenset(
         StatementKind.EMPTY,
     }
 )
+_BY_NAME = frozenset({StatementKind.DROP, StatementKind.ALTER, StatementKind.COMMENT})
+"""Statements that would find, by a bare name, the macros that stand in front of DuckDB's catalog functions."""
+
 _SHARD = re.compile(r"(?:__)?duckraft_", re.IGNORECASE)
 _BEFORE_TARGET = frozenset(
     [
@@ -65,7 +70,9 @@ def check_target(sql: str, classified: Classified) -> None:
     lexemes = significant(sql)
     for lexeme in lexemes:
         name = lexeme.identifier if lexeme.kind in (Kind.WORD, Kind.QUOTED) else ""
-        if _SHARD.match(name) or (classified.kind is StatementKind.ATTACHMENT and name.lower() == SCHEMA):
+        if (_SHARD.match(name) and name.lower() not in OWN) or (
+            classified.kind is StatementKind.ATTACHMENT and name.lower() == SCHEMA
+        ):
             raise _refused(lexeme)
     first = next(
         (at for at, lexeme in enumerate(lexemes) if lexeme.upper not in _BEFORE_TARGET), len(lexemes)
@@ -73,6 +80,8 @@ def check_target(sql: str, classified: Classified) -> None:
     found = name_at(lexemes, first)
     if found is None:
         return
+    if classified.kind in _BY_NAME and len(found[0]) == 1 and found[0][0].lower() in FUNCTIONS:
+        raise _refused(lexemes[first])
     parts = found[0] if classified.object_kind == "SCHEMA" else found[0][:-1]
     if SCHEMA in (part.lower() for part in parts):
         raise _refused(lexemes[first])

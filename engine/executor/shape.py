@@ -72,7 +72,7 @@ def read_shape(connection: duck.Connection, database: str, schema: str, name: st
     described = duck.rows(connection, f"DESCRIBE {table}")
     constraints = duck.rows(
         connection,
-        "SELECT constraint_type, constraint_column_names FROM duckdb_constraints()"
+        "SELECT constraint_type, constraint_column_names FROM system.main.duckdb_constraints()"
         " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         [database, schema, name],
     )

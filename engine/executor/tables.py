@@ -111,7 +111,7 @@ def finish_replacement(gateway: Gateway, existing: Table, aside: Table) -> Table
 def _is_there(gateway: Gateway, table: Table, number: int) -> bool:
     found = duck.rows(
         gateway.instance,
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        "SELECT 1 FROM system.main.duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         [shard.alias(number), table.schema, table.name],
     )
     return bool(found)
@@ -128,8 +128,8 @@ def _check_name(
         taken = ("View", "DROP VIEW it first.")
     elif duck.rows(
         connections.gateway,
-        "SELECT 1 FROM duckdb_tables() WHERE temporary AND lower(table_name) = lower(?)"
-        " UNION ALL SELECT 1 FROM duckdb_views() WHERE temporary AND lower(view_name) = lower(?)",
+        "SELECT 1 FROM system.main.duckdb_tables() WHERE temporary AND lower(table_name) = lower(?)"
+        " UNION ALL SELECT 1 FROM system.main.duckdb_views() WHERE temporary AND lower(view_name) = lower(?)",
         [name, name],
     ):
         taken = ("Temporary table", "It would hide the new table in this session: DROP it first.")

@@ -18,8 +18,9 @@ class Context:
     """A session as its statements see it.
 
     plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use besides gather; None
-    for all. has_own_macros: whether the session has made macros that no other knows. binding: how fragments reach the
-    merge SQL, "attached" or "streamed". statement_timeout_s: how long a statement may run; None for as long as it takes.
+    for all. has_own_macros: whether the session has made macros that no other knows. own_settings: those of duckraft's
+    settings that were set, as text. binding: how fragments reach the merge SQL, "attached" or "streamed".
+    statement_timeout_s: how long a statement may run; None for as long as it takes.
     """
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:
@@ -30,6 +31,7 @@ class Context:
         self.has_own_macros = False
         self.binding = "attached"
         self.statement_timeout_s: float | None = None
+        self.own_settings: dict[str, str] = {}
         self._plans = plans
 
     @property

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import Error, NotSupportedError
+from ..executor.own_settings import as_written, reading_own
 from ..executor.protection import check_target
 from ..executor.result import Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.lexer import significant
 from ..sql.split import single_statement
 from ..types import Parameters
-from . import changes, explaining, local, queries
+from . import changes, explaining, local, queries, settings
 from .context import Context
 
 _Handler = Callable[[Context, str, Parameters, Classified], Result]
@@ -21,7 +23,7 @@ _HANDLERS: dict[StatementKind, _Handler] = {
     StatementKind.EXPLAIN: explaining.explain,
     StatementKind.EXPLAIN_ROUTE: explaining.explain_route,
     StatementKind.SHOW_CATALOG: local.show_catalog,
-    StatementKind.SETTING: local.setting,
+    StatementKind.SETTING: settings.setting,
     StatementKind.COPY_TO: local.gateway_statement,
     StatementKind.PREPARED: local.prepared,
     StatementKind.ATTACHMENT: local.gateway_statement,
@@ -52,7 +54,14 @@ def run(context: Context, sql: str, parameters: Parameters) -> Result:
     if handler is None:
         raise _not_yet(sql, classified.kind)
     check_target(sql, classified)
-    return handler(context, sql, parameters, classified)
+    answered = settings.shown(context, sql) or local.called(context, sql)
+    if answered is not None:
+        return answered
+    reading = reading_own(sql)
+    result = handler(context, reading, parameters, classified)
+    if reading is not sql:
+        result.columns = tuple(replace(column, name=as_written(column.name)) for column in result.columns)
+    return result
 
 
 def _not_yet(sql: str, kind: StatementKind) -> Error:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from ..errors import NotSupportedError, ProgrammingError
-from ..executor import listing, system
+from ..errors import NotSupportedError
+from ..executor import system
+from ..executor.binding import shards_of
 from ..executor.composed import Composed, execute
+from ..executor.gateway import HOME
 from ..executor.result import Result, columns_of
-from ..executor.settings import apply_setting
+from ..executor.settings import REFUSED
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.lexer import significant
+from ..sql.names import name_at
 from ..storage import duck
 from ..types import Parameters
 from .context import Context
-from .queries import stream
+
+_VERBS = frozenset({"VACUUM", "ANALYZE", "FULL", "VERBOSE"})
 
 
 def gateway_statement(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
@@ -39,18 +43,6 @@ def show_catalog(context: Context, sql: str, parameters: Parameters, classified:
     return Result(columns_of(connection), "SHOW", source=connection)
 
 
-def setting(context: Context, sql: str, parameters: Parameters, _: Classified) -> Result:
-    """SET, RESET, USE, PRAGMA, INSTALL, LOAD."""
-    if parameters is not None:
-        raise ProgrammingError("a setting takes no parameters", sqlstate="42P02")
-    listed = listing.listing_sql(context.gateway, sql)
-    if listed is not None:
-        return stream(context.connections.gateway, listed, None)
-    if system.mentions(sql):
-        system.refresh(context.gateway)
-    return apply_setting(context.connections, sql)
-
-
 def prepared(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
     """PREPARE, EXECUTE, DEALLOCATE."""
     lexemes = significant(sql)
@@ -66,10 +58,41 @@ def prepared(context: Context, sql: str, parameters: Parameters, classified: Cla
 
 
 def checkpoint(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
-    """CHECKPOINT writes the shards' logs to their files; VACUUM and ANALYZE are DuckDB's."""
+    """CHECKPOINT writes the shards' logs to their files; VACUUM and ANALYZE of a table go to each of its shards."""
+    lexemes = significant(sql)
+    verb = lexemes[0].upper
+    if "CHECKPOINT" in (lexeme.upper for lexeme in lexemes[:2]):
+        if lexemes[-1].upper == "CHECKPOINT" or lexemes[-1].identifier.lower() == HOME:
+            write_shards(context)
+            return Result((), "CHECKPOINT")
+        return gateway_statement(context, sql, parameters, classified)
+    at = next((index for index, lexeme in enumerate(lexemes) if lexeme.upper not in _VERBS), len(lexemes))
+    found = name_at(lexemes, at)
+    table = context.gateway.find_table(found[0]) if found is not None else None
+    if table is None:
+        return gateway_statement(context, sql, parameters, classified)
+    with context.gateway.write_lock:
+        for number in shards_of(table):
+            duck.execute(context.connections.shard(number), sql, parameters)
+    return Result((), verb)
+
+
+def write_shards(context: Context) -> None:
+    """Write the shards' logs to their files."""
     from ..executor import ddl
 
-    if significant(sql)[0].upper == "CHECKPOINT":
-        ddl.checkpoint(context.gateway)
-        return Result((), "CHECKPOINT")
-    return gateway_statement(context, sql, parameters, classified)
+    ddl.checkpoint(context.gateway)
+
+
+def called(context: Context, sql: str) -> Result | None:
+    """A CALL that concerns more than the gateway's own memory; None for every other statement."""
+    lexemes = significant(sql[:200]) if sql[:5].lower() == "call " else []
+    if len(lexemes) != 4 or [lexeme.text for lexeme in lexemes[2:]] != ["(", ")"]:
+        return None
+    name = lexemes[1].identifier.lower()
+    if name in ("checkpoint", "force_checkpoint"):
+        write_shards(context)
+        return Result((), "CALL")
+    if name in REFUSED:
+        raise NotSupportedError(REFUSED[name].reason, hint=REFUSED[name].hint)
+    return None

@@ -1,0 +1,101 @@
+"""SET, RESET, USE, PRAGMA, INSTALL, LOAD and SHOW of a setting: which are the session's, which DuckDB's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import NotSupportedError, ProgrammingError
+from ..executor import listing, system
+from ..executor.own_settings import OWN, VARIABLE, milliseconds
+from ..executor.result import Result
+from ..executor.settings import apply_setting
+from ..sql.classify import Classified
+from ..sql.lexer import Kind, Lexeme, significant
+from ..storage import duck
+from ..types import Column, Parameters
+from .context import Context
+from .local import write_shards
+from .queries import stream
+
+
+def setting(context: Context, sql: str, parameters: Parameters, _: Classified) -> Result:
+    """SET, RESET, USE, PRAGMA, INSTALL, LOAD."""
+    if parameters is not None:
+        raise ProgrammingError("a setting takes no parameters", sqlstate="42P02")
+    lexemes = significant(sql)
+    own = _own_name(lexemes)
+    if own is not None:
+        return _set_own(context, lexemes, own)
+    listed = listing.listing_sql(context.gateway, sql)
+    if listed is not None:
+        return stream(context.connections.gateway, listed, None)
+    if [lexeme.upper for lexeme in lexemes[:2]] == ["PRAGMA", "FORCE_CHECKPOINT"]:
+        write_shards(context)
+        return Result((), "PRAGMA")
+    if system.mentions(sql):
+        system.refresh(context.gateway)
+    return apply_setting(context.gateway, context.connections, sql)
+
+
+def shown(context: Context, sql: str) -> Result | None:
+    """`SHOW name` of a setting of our own; None for every other statement."""
+    lexemes = significant(sql) if sql[:5].lower() == "show " and len(sql) < 100 else []
+    name = lexemes[1].identifier.lower() if len(lexemes) == 2 else ""
+    if name not in OWN:
+        return None
+    return Result(
+        (Column(name, "VARCHAR"),), "SHOW", rows=[(context.own_settings.get(name, OWN[name].default),)]
+    )
+
+
+def _own_name(lexemes: list[Lexeme]) -> str | None:
+    """The name of the setting of ours that a statement sets or resets, if it does."""
+    rest = lexemes[1:]
+    if rest and rest[0].upper in ("SESSION", "LOCAL", "GLOBAL"):
+        rest = rest[1:]
+    verb = lexemes[0].upper
+    name = rest[0].identifier.lower() if rest and verb in ("SET", "RESET", "PRAGMA") else ""
+    if name.startswith("duckraft_") and name not in OWN:
+        raise ProgrammingError(
+            f'there is no setting "{name}"', sqlstate="42704", hint=f"There are {', '.join(OWN)}."
+        )
+    return name if name in OWN else None
+
+
+def _set_own(context: Context, lexemes: list[Lexeme], name: str) -> Result:
+    verb = lexemes[0].upper
+    at = next(index for index, lexeme in enumerate(lexemes) if lexeme.identifier.lower() == name)
+    if any(lexeme.upper in ("GLOBAL", "LOCAL") for lexeme in lexemes[1:at]):
+        raise NotSupportedError(f'"{name}" belongs to a session', hint=f"SET {name} = … in each session.")
+    value = OWN[name].default if verb == "RESET" else _value(lexemes[at + 1 :], name)
+    _EFFECTS[name](context, value)
+    context.own_settings = {**context.own_settings, name: value}
+    repeated = f"SET VARIABLE {VARIABLE} = CAST($1 AS MAP(VARCHAR, VARCHAR))"
+    duck.execute(context.connections.gateway, repeated, [context.own_settings])
+    context.connections.repeat_on_shards(VARIABLE, repeated, [context.own_settings])
+    return Result((), verb)
+
+
+def _value(lexemes: list[Lexeme], name: str) -> str:
+    """The value that stands behind the name: a string, a number or a word."""
+    if len(lexemes) != 2 or not (lexemes[0].text == "=" or lexemes[0].upper == "TO"):
+        raise ProgrammingError(f"SET {name} takes one value", sqlstate="42601", hint=f"SET {name} = 'value'")
+    given = lexemes[1]
+    if given.upper == "DEFAULT":
+        return OWN[name].default
+    text = given.text[1:-1].replace("''", "'") if given.kind is Kind.STRING else given.identifier
+    return OWN[name].checked(text)
+
+
+def _set_binding(context: Context, value: str) -> None:
+    context.binding = value
+
+
+def _set_timeout(context: Context, value: str) -> None:
+    context.statement_timeout_s = milliseconds(value) / 1000 or None
+
+
+_EFFECTS: dict[str, Callable[[Context, str], None]] = {
+    "duckraft_binding": _set_binding,
+    "statement_timeout": _set_timeout,
+}
