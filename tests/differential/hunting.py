@@ -1,51 +1,197 @@
-"""Rounds of generated queries: one schema, one plain database, a few sharded ones, many queries."""
+"""Rounds of generated statements: one schema, one plain database, a few sharded ones, many statements.
+
+A statement is compared on one of the sharded databases, by turns, on every tier that it qualifies for. One that is
+answered otherwise is shrunk. A second plain database, whose rows were inserted the other way round, tells whether the
+answer is fixed at all: if the two plain ones disagree, it is the generator's fault.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import astuple, dataclass, replace
 from random import Random
 
-from .generate import BEFORE, Query, QueryMaker, make_schema, shrink
-from .harness import Mismatch, Sharded, ask_plain, connect_plain
-from .layouts import LAYOUTS, SHARD_COUNTS, create_plain, create_statements
+import duckdb
 
-QUERIES_PER_SCHEMA = 40
+from .generator.schema import BEFORE, Schema, make_schema
+from .generator.statements import statement as random_statement
+from .harness import Answer, Mismatch, Outcome, Sharded, Statement, ask_plain, connect_plain, difference
+from .layouts import LAYOUTS, create_plain, create_statements
+from .shrinking import shrink
+
+STATEMENTS_PER_SCHEMA = 400
+PLACES_PER_SCHEMA = 3
+THREADS = 1
+"""Of each database. The tables are so small that more of them only get in each other's way."""
+_SHARD_COUNTS = (1, 2, 3, 3, 3, 8)
+MOST_ROWS = 4000
+"""A statement with more rows is not compared: that would take the time of many others."""
+
+_OWN_ORDER = re.compile(r" ORDER BY (ALL|[0-9][0-9A-Z, ]*?)( (?:LIMIT|OFFSET) [^)]*(?:\(SELECT 2\))?)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one generated statement.
+
+    failed: plain DuckDB refuses it. compared: answers of duckraft that were compared. mismatch: its shrunk form, if it
+    was answered otherwise. undefined: the plain answer is not fixed, so the mismatch says nothing.
+    """
+
+    statement: Statement
+    failed: bool = False
+    compared: int = 0
+    mismatch: Mismatch | None = None
+    undefined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of statements.
+
+    statements: generated, and run on plain DuckDB. failed: those of them that plain DuckDB refuses, with an error to be
+    compared. too_large: not compared, for the number of rows. answers: of duckraft that were compared, errors too.
+    """
+
+    statements: int = 0
+    failed: int = 0
+    too_large: int = 0
+    answers: int = 0
+    wrong: int = 0
+    undefined: int = 0
+
+    def with_one(self, tried: Tried) -> Tally:
+        """These and one more."""
+        return self + Tally(
+            1,
+            int(tried.failed),
+            int(tried.compared == 0),
+            tried.compared,
+            int(tried.mismatch is not None and not tried.undefined),
+            int(tried.undefined),
+        )
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.statements} statements ({self.failed} fail on plain DuckDB, {self.too_large} have too many rows),"
+            f" {self.answers} answers compared, {self.wrong} mismatches, {self.undefined} not fixed"
+        )
+
+
+class Round:
+    """The databases of one seed."""
+
+    def __init__(self, seed: int, places: Sequence[tuple[str, int]] | None = None) -> None:
+        """places: layouts with their shard counts; by default some that the seed chooses."""
+        self.seed = seed
+        self.random = Random(seed)
+        self.schema = make_schema(self.random)
+        self._closing = ExitStack()
+        chosen = places or [
+            (self.random.choice(LAYOUTS), self.random.choice(_SHARD_COUNTS)) for _ in range(PLACES_PER_SCHEMA)
+        ]
+        self._plain = self._closing.enter_context(closing(load_plain(self.schema)))
+        self._turned: duckdb.DuckDBPyConnection | None = None
+        self._places: list[Sharded] = []
+        for layout, shards in chosen:
+            place = Sharded(f"{layout}, {shards} shards, seed {seed}", shards, threads=THREADS)
+            self._closing.callback(place.close)
+            place.run([BEFORE, *create_statements(self.schema.tables, layout, shards), *self.schema.inserts])
+            place.run(self.schema.definitions)
+            self._places.append(place)
+
+    def close(self) -> None:
+        """Give up the databases."""
+        self._closing.close()
+
+    def statements(self, count: int) -> Iterator[Tried]:
+        """As many random statements, each of them compared."""
+        for number in range(count):
+            statement = random_statement(self.schema, self.random)
+            yield self.attempt(statement, self._places[number % len(self._places)])
+
+    def attempt(self, statement: Statement, place: Sharded) -> Tried:
+        """Compare one statement in one place."""
+        expected = ask_plain(self._plain, statement)
+        if isinstance(expected, Answer) and len(expected.rows) > MOST_ROWS:
+            return Tried(statement)
+        before = place.answers
+        found = _first_mismatch(place, statement, expected)
+        compared = place.answers - before
+        failed = not isinstance(expected, Answer)
+        if found is None:
+            return Tried(statement, failed, compared)
+        if not self._is_fixed(statement, expected):
+            return Tried(statement, failed, compared, found, undefined=True)
+        shrunk = shrink(statement, lambda smaller: self._still_wrong(smaller, place) is not None)
+        return Tried(statement, failed, compared, self._still_wrong(shrunk, place) or found)
+
+    def _still_wrong(self, statement: Statement, place: Sharded) -> Mismatch | None:
+        expected = ask_plain(self._plain, statement)
+        found = _first_mismatch(place, statement, expected)
+        return found if found is not None and self._is_fixed(statement, expected) else None
+
+    def _is_fixed(self, statement: Statement, expected: Outcome) -> bool:
+        """Whether plain DuckDB gives the same answer if it has the rows in another order."""
+        if self._turned is None:
+            self._turned = self._closing.enter_context(closing(load_plain(self.schema, backwards=True)))
+        again = ask_plain(self._turned, statement)
+        return difference(expected, again, ordered=is_ordered(statement, expected)) is None
+
+
+def load_plain(schema: Schema, *, backwards: bool = False) -> duckdb.DuckDBPyConnection:
+    """A plain database with a schema. backwards: with the rows of each table in the opposite order."""
+    plain = connect_plain(threads=THREADS)
+    for sql in (BEFORE, *map(create_plain, schema.tables), *schema.inserts):
+        plain.execute(sql)
+    if backwards:
+        for table in schema.tables:
+            plain.execute(f"CREATE TEMP TABLE turned AS FROM {table.name} ORDER BY rowid DESC")
+            plain.execute(f"DELETE FROM {table.name}")
+            plain.execute(f"INSERT INTO {table.name} FROM turned")
+            plain.execute("DROP TABLE turned")
+    for sql in schema.definitions:
+        plain.execute(sql)
+    return plain
+
+
+def is_ordered(statement: Statement, expected: Outcome) -> bool:
+    """Whether a statement ends in an order by all columns of its answer."""
+    found = _OWN_ORDER.search(statement.sql)
+    if found is None or not isinstance(expected, Answer):
+        return False
+    listed = found.group(1)
+    return listed == "ALL" or len(re.findall(r"[0-9]+", listed)) == len(expected.columns)
+
+
+def _first_mismatch(place: Sharded, statement: Statement, expected: Outcome) -> Mismatch | None:
+    statement = replace(statement, ordered=is_ordered(statement, expected))
+    return next(place.mismatches(statement, expected), None)
 
 
 def hunt(
     seed: int,
     *,
-    queries: int = QUERIES_PER_SCHEMA,
+    statements: int = STATEMENTS_PER_SCHEMA,
     places: Sequence[tuple[str, int]] | None = None,
-) -> Iterator[Mismatch | None]:
-    """For each query of a seed: a mismatch of its shrunk form, or None if all answers are the same.
+) -> tuple[Tally, list[str]]:
+    """Compare the statements of one seed; each finding as text. places: as `Round` has them.
 
-    places: layouts with their shard counts; by default two that the seed chooses.
+    A schema that cannot be loaded is a finding too.
     """
-    random = Random(seed)
-    schema = make_schema(random)
-    places = places or [(random.choice(LAYOUTS), random.choice(SHARD_COUNTS)) for _ in range(2)]
-    with ExitStack() as stack:
-        plain = stack.enter_context(closing(connect_plain()))
-        for sql in (BEFORE, *map(create_plain, schema.tables), *schema.inserts):
-            plain.execute(sql)
-        sharded: list[Sharded] = []
-        for layout, shards in places:
-            place = Sharded(f"{layout}, {shards} shards, seed {seed}", shards)
-            stack.callback(place.close)
-            place.run([BEFORE, *create_statements(schema.tables, layout, shards), *schema.inserts])
-            sharded.append(place)
-
-        def mismatch(query: Query) -> Mismatch | None:
-            statement = query.statement()
-            expected = ask_plain(plain, statement)
-            return next((found for one in sharded for found in one.mismatches(statement, expected)), None)
-
-        maker = QueryMaker(schema, random)
-        for _ in range(queries):
-            query = maker.query()
-            found = mismatch(query)
-            if found is not None:
-                found = mismatch(shrink(query, lambda smaller: mismatch(smaller) is not None)) or found
-            yield found
+    tally, texts = Tally(), []
+    try:
+        databases = Round(seed, places)
+    except Exception as error:  # The other seeds shall still run.
+        return Tally(wrong=1), [f"seed {seed}: loading fails with {type(error).__name__}: {error}"]
+    with closing(databases):
+        for tried in databases.statements(statements):
+            tally = tally.with_one(tried)
+            if tried.mismatch is not None:
+                texts.append(f"{'NOT FIXED: ' if tried.undefined else ''}{tried.mismatch}")
+    return tally, texts

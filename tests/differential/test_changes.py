@@ -16,9 +16,9 @@ import pytest
 
 from duckraft.engine.errors import Error, NotSupportedError
 
-from .change_maker import ChangeMaker
 from .corpus import script
-from .generate import BEFORE, make_schema
+from .generator.changes import ChangeMaker
+from .generator.schema import BEFORE, make_schema
 from .harness import Answer, Failure, Outcome, Sharded, Statement, ask_plain, connect_plain, difference
 from .layouts import LAYOUTS, SHARD_COUNTS, STRATEGIES, TableSpec, create_plain, create_statements
 
@@ -65,7 +65,8 @@ class Pair:
         for table in tables:
             statement = Statement(f"SELECT * FROM {table}")
             before = ask_plain(self.plain, statement)
-            for mismatch in self.sharded.mismatches(statement, before, ("gather",)):
+            mismatch = self.sharded.compare(statement, before, "gather")
+            if mismatch is not None:
                 return f"{when}\n{mismatch}"
         return None
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from random import Random
 
-from .generate import QueryMaker, Schema, random_row
+from .conditions import condition
+from .schema import Schema, random_row
+from .scope import Maker
 
 _SETTABLE = (("a", "INTEGER"), ("b", "VARCHAR"), ("x", "DECIMAL(9,2)"))
+_LISTED = "id, k, j, a, b, x"
 
 
 class ChangeMaker:
@@ -18,7 +21,6 @@ class ChangeMaker:
     def __init__(self, schema: Schema, random: Random) -> None:
         self.schema = schema
         self.random = random
-        self._queries = QueryMaker(schema, random)
 
     def change(self) -> str:
         """One statement."""
@@ -41,11 +43,11 @@ class ChangeMaker:
         others = [
             table.name
             for table in self.schema.tables
-            if self.schema.columns[table.name][0].type == self.schema.columns[name][0].type
+            if self.schema.columns[table.name][1].kind == self.schema.columns[name][1].kind
         ]
         source = self.random.choice(others)
-        named = "" if self.random.random() < 0.5 else " (k, j, a, b, x)"
-        text = f"SELECT k, j, a, b, x FROM {source} WHERE {self._where(source)}"
+        named, listed = ("", "*") if self.random.random() < 0.5 else (f" ({_LISTED})", _LISTED)
+        text = f"SELECT {listed} FROM {source} WHERE {self._where(source)}"
         return f"INSERT INTO {name}{named} {text} LIMIT ALL"
 
     def _update(self, name: str) -> str:
@@ -58,7 +60,7 @@ class ChangeMaker:
         return f"UPDATE {name} SET {column} = {value} WHERE {self._where(name)}{self._returning()}"
 
     def _where(self, name: str) -> str:
-        return self._queries.own_condition(name)
+        return condition(Maker(self.schema, self.random), self.schema.columns[name], nested=False)
 
     def _returning(self) -> str:
         return self.random.choice(("", "", "", " RETURNING *", " RETURNING k, a AS first"))

@@ -1,0 +1,58 @@
+"""Which statement comes next."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+from ..harness import Statement
+from .mistakes import mistaken
+from .schema import Schema
+from .scope import Maker
+from .selects import ordered, recursive, select, set_operation, with_clause
+from .shapes import lookup, shape
+
+_PARAMETER = re.compile(r"\$(p\d+)")
+
+
+def statement(schema: Schema, random: Random) -> Statement:
+    """A random statement on a schema."""
+    maker = Maker(schema, random)
+    if maker.chance(0.06):
+        maker.parameters = {}
+    text = _text(maker)
+    return _with_parameters(maker, text) if maker.parameters else Statement(text)
+
+
+def _text(maker: Maker) -> str:
+    form = maker.random.random()
+    if form < 0.05:
+        return lookup(maker)
+    if form < 0.2:
+        return shape(maker)
+    if form < 0.24:
+        return mistaken(maker)
+    if form < 0.27:
+        text, count = recursive(maker)
+        return ordered(maker, text, count)
+    head = with_clause(maker) if maker.chance(0.15) else ""
+    if form < 0.37:
+        text, count = set_operation(maker)
+        return ordered(maker, f"{head}{text}", count)
+    made = select(maker)
+    text = f"{head}{made.sql()}"
+    return text if made.order else ordered(maker, text, len(made.items))
+
+
+def _with_parameters(maker: Maker, text: str) -> Statement:
+    """The statement with its parameters by name, by number or by place."""
+    values = maker.parameters or {}
+    names = [name for name in _PARAMETER.findall(text) if name in values]
+    form = maker.random.random()
+    if form < 0.4:
+        return Statement(text, {name: values[name] for name in names})
+    listed = list(dict.fromkeys(names))
+    if form < 0.7 or len(listed) < len(names):
+        numbered = _PARAMETER.sub(lambda found: f"${listed.index(found.group(1)) + 1}", text)
+        return Statement(numbered, [values[name] for name in listed])
+    return Statement(_PARAMETER.sub("?", text), [values[name] for name in names])
