@@ -1,7 +1,7 @@
 """The catalog as JSON values: what the catalog file holds, and what one node will tell another.
 
 Promises: `catalog_from_json(catalog_to_json(c)) == c`. Reading takes nothing on trust: a value that is missing, of the
-wrong type or unknown raises MalformedCatalogError, never anything else.
+wrong type or unknown raises MalformedCatalogError, never anything else. What format 1 did not have may be missing.
 Leaves to others: checksums, format numbers and files (`store.py`); the JSON of a strategy (`sharding`).
 """
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ..errors import Error
 from ..sharding import from_json as strategy_from_json
 from ..types import Column
-from .model import Catalog, Definition, Shard, Table, TableState
+from .model import Catalog, Comment, Definition, PendingChange, Sequence, Shard, Table, TableState
 
 _T = TypeVar("_T")
 
@@ -30,6 +30,9 @@ def catalog_to_json(catalog: Catalog) -> dict[str, Any]:
         "shards": [_shard_to_json(shard) for shard in catalog.shards],
         "tables": [_table_to_json(table) for _, table in sorted(catalog.tables.items())],
         "definitions": [_definition_to_json(definition) for definition in catalog.definitions],
+        "sequences": [_sequence_to_json(sequence) for sequence in catalog.sequences],
+        "comments": [_comment_to_json(comment) for comment in catalog.comments],
+        "pending": None if catalog.pending is None else _pending_to_json(catalog.pending),
     }
 
 
@@ -43,6 +46,9 @@ def catalog_from_json(value: Any) -> Catalog:
         shards=tuple(_shard_from_json(shard) for shard in _field(value, "shards", list)),
         tables={table.key: table for table in tables},
         definitions=tuple(_definition_from_json(each) for each in _field(value, "definitions", list)),
+        sequences=tuple(_sequence_from_json(each) for each in _list_if_there(value, "sequences")),
+        comments=tuple(_comment_from_json(each) for each in _list_if_there(value, "comments")),
+        pending=None if value.get("pending") is None else _pending_from_json(value["pending"]),
     )
 
 
@@ -108,6 +114,70 @@ def _definition_from_json(value: Any) -> Definition:
         name=_field(value, "name", str),
         sql=_field(value, "sql", str),
     )
+
+
+def _sequence_to_json(sequence: Sequence) -> dict[str, Any]:
+    return {
+        "schema": sequence.schema,
+        "name": sequence.name,
+        "sql": sequence.sql,
+        "reserved": sequence.reserved,
+        "owner": None if sequence.owner is None else list(sequence.owner),
+    }
+
+
+def _sequence_from_json(value: Any) -> Sequence:
+    name = _field(value, "name", str)
+    owner = None if value.get("owner") is None else _items(value, "owner", str)
+    if owner is not None and len(owner) != 2:
+        raise MalformedCatalogError(f'the owner of sequence "{name}" is not a schema and a name')
+    return Sequence(
+        schema=_field(value, "schema", str),
+        name=name,
+        sql=_field(value, "sql", str),
+        reserved=None if value.get("reserved") is None else _field(value, "reserved", int),
+        owner=None if owner is None else (owner[0], owner[1]),
+    )
+
+
+def _comment_to_json(comment: Comment) -> dict[str, Any]:
+    return {
+        "kind": comment.kind,
+        "schema": comment.schema,
+        "name": comment.name,
+        "column": comment.column,
+        "text": comment.text,
+    }
+
+
+def _comment_from_json(value: Any) -> Comment:
+    return Comment(
+        kind=_field(value, "kind", str),
+        schema=_field(value, "schema", str),
+        name=_field(value, "name", str),
+        column=_field(value, "column", str),
+        text=_field(value, "text", str),
+    )
+
+
+def _pending_to_json(pending: PendingChange) -> dict[str, Any]:
+    statements = [{"shard": number, "sql": list(texts)} for number, texts in pending.statements]
+    return {"number": pending.number, "statements": statements}
+
+
+def _pending_from_json(value: Any) -> PendingChange:
+    return PendingChange(
+        number=_field(value, "number", int),
+        statements=tuple(
+            (_field(each, "shard", int), _items(each, "sql", str))
+            for each in _field(value, "statements", list)
+        ),
+    )
+
+
+def _list_if_there(value: Any, name: str) -> list[Any]:
+    """The field `name` of a JSON object, an array; none is an empty one."""
+    return _field(value, name, list) if isinstance(value, dict) and name in value else []
 
 
 def _field(value: Any, name: str, kind: type[_T]) -> _T:

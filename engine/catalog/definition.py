@@ -21,6 +21,7 @@ from ..sharding import (
     ReferenceStrategy,
     SpreadStrategy,
     Strategy,
+    from_json,
 )
 from ..sql.clauses import ShardClause
 from ..types import Column
@@ -31,12 +32,26 @@ Evaluate = Callable[[str, str], Any]
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key: its columns, the name of the table it refers to (in the same schema), and that one's columns."""
+
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
-    """The columns and the keys of a table, as DuckDB found them. keys: of PRIMARY KEY and UNIQUE constraints."""
+    """The columns and the keys of a table, as DuckDB found them. keys: of PRIMARY KEY and UNIQUE constraints.
+
+    generated: the names of the generated columns.
+    """
 
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...]
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    generated: tuple[str, ...] = ()
 
 
 def strategy_for(
@@ -76,6 +91,17 @@ def strategy_for(
 def placements_for(strategy: Strategy) -> tuple[int, ...]:
     """Where the shards of a new table go: shard i of the table on shard i of the database."""
     return (REFERENCE_SHARD,) if strategy.kind == "reference" else tuple(range(strategy.shard_count))
+
+
+def with_renamed_key(strategy: Strategy, old: str, new: str) -> Strategy:
+    """The strategy of a table of which this column got another name."""
+    fields = strategy.to_json()
+    if strategy.key:
+        fields["key"] = [
+            [new if column.name.lower() == old.lower() else column.name, column.type]
+            for column in strategy.key
+        ]
+    return from_json(fields)
 
 
 def check_keys(shape: Shape, strategy: Strategy, position: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The catalog as values: tables and their strategies, shards and their files, definitions of the gateway.
+"""The catalog as values: tables and their strategies, shards and their files, definitions, sequences, comments.
 
 Promises: a `Catalog` is immutable; every change makes a new one with a higher version, so that a plan can tell by one
 number whether it is still good. Names are looked up as DuckDB does it: without regard to case.
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from ..errors import invariant
 from ..sharding import Strategy
-from ..types import Column
+from ..types import Column, quote_identifier, quote_string
 
 LOCAL_NODE = "local"
 """The node of an embedded database: this process."""
@@ -90,11 +90,75 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence: the text that made it, and how far its values may have been used.
+
+    reserved: the last value of the block that was taken from it; a crash loses what is left of the block. None before
+    the first. owner: (schema, name) of the table with which it is dropped.
+    """
+
+    schema: str
+    name: str
+    sql: str
+    reserved: int | None = None
+    owner: tuple[str, str] | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(schema, name), folded."""
+        return (self.schema.lower(), self.name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What COMMENT ON said of a definition or a sequence; those on tables, their columns and indexes are in the shards.
+
+    kind: `VIEW`, `COLUMN` (of a view), `MACRO`, `MACRO TABLE`, `TYPE` or `SEQUENCE`. name: that of the object; of a
+    column, that of its view. column: empty but for columns.
+    """
+
+    kind: str
+    schema: str
+    name: str
+    column: str
+    text: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """(kind, schema, name, column), folded."""
+        return (self.kind, self.schema.lower(), self.name.lower(), self.column.lower())
+
+    @property
+    def sql(self) -> str:
+        """The statement that says it."""
+        parts = (self.schema, self.name, self.column) if self.column else (self.schema, self.name)
+        return f"COMMENT ON {self.kind} {'.'.join(map(quote_identifier, parts))} IS {quote_string(self.text)}"
+
+    def is_about(self, kind: str, schema: str, name: str) -> bool:
+        """Whether it is about this object, or about a column of it."""
+        kinds = (kind, "COLUMN") if kind == "VIEW" else (kind,)
+        return self.kind in kinds and self.key[1:3] == (schema.lower(), name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """A change of definitions that was decided and may not have reached every shard.
+
+    number: grows with each change; a shard notes the last one that it has made, together with the change itself.
+    statements: (shard of the database, its statements) pairs.
+    """
+
+    number: int
+    statements: tuple[tuple[int, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """Everything at one version.
 
     database_id: a random identifier given at creation, also stored in every shard file, so that a file of another
-    database is never taken for ours. definitions are in the order in which they were made.
+    database is never taken for ours. definitions are in the order in which they were made. pending: what this catalog
+    says already and the shards may not.
     """
 
     database_id: str
@@ -103,6 +167,9 @@ class Catalog:
     shards: tuple[Shard, ...] = ()
     tables: dict[tuple[str, str], Table] = field(default_factory=dict)
     definitions: tuple[Definition, ...] = ()
+    sequences: tuple[Sequence, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    pending: PendingChange | None = None
 
     def table(self, schema: str, name: str) -> Table | None:
         """The READY table of this name, or None."""
@@ -132,6 +199,41 @@ class Catalog:
         tables = {key: value for key, value in self.tables.items() if key != table.key}
         return replace(self, version=self.version + 1, tables=tables)
 
+    def sequence(self, schema: str, name: str) -> Sequence | None:
+        """The sequence of this name, or None."""
+        key = (schema.lower(), name.lower())
+        return next((known for known in self.sequences if known.key == key), None)
+
+    def with_sequence(self, sequence: Sequence) -> Catalog:
+        """This catalog with a sequence added, or put in the place of the one of that name. No plan depends on it."""
+        others = tuple(known for known in self.sequences if known.key != sequence.key)
+        return replace(self, sequences=(*others, sequence))
+
+    def without_sequence(self, schema: str, name: str) -> Catalog:
+        """This catalog without that sequence and the comments on it, one version up."""
+        key = (schema.lower(), name.lower())
+        kept = tuple(known for known in self.sequences if known.key != key)
+        return replace(self.without_comments("SEQUENCE", schema, name), sequences=kept)
+
+    def with_comment(self, comment: Comment) -> Catalog:
+        """This catalog with a comment added, or put in the place of the one on the same object, one version up."""
+        others = tuple(known for known in self.comments if known.key != comment.key)
+        return replace(self, version=self.version + 1, comments=(*others, comment))
+
+    def without_comment(self, comment: Comment) -> Catalog:
+        """This catalog without the comment on the object that this one is about, one version up."""
+        kept = tuple(known for known in self.comments if known.key != comment.key)
+        return replace(self, version=self.version + 1, comments=kept)
+
+    def next_version(self) -> Catalog:
+        """This catalog, one version up."""
+        return replace(self, version=self.version + 1)
+
+    def without_comments(self, kind: str, schema: str, name: str) -> Catalog:
+        """This catalog without the comments on an object and on its columns, one version up."""
+        kept = tuple(known for known in self.comments if not known.is_about(kind, schema, name))
+        return replace(self, version=self.version + 1, comments=kept)
+
     def with_shards(self, shards: tuple[Shard, ...]) -> Catalog:
         """This catalog with more shards, one version up."""
         return replace(self, version=self.version + 1, shards=self.shards + shards)
@@ -147,7 +249,7 @@ class Catalog:
         return replace(self, version=self.version + 1, definitions=renewed)
 
     def without_definition(self, kind: str, schema: str, name: str) -> Catalog:
-        """This catalog without that definition, one version up."""
+        """This catalog without that definition and the comments on it, one version up."""
         key = (kind, schema.lower(), name.lower())
         kept = tuple(known for known in self.definitions if known.key != key)
-        return replace(self, version=self.version + 1, definitions=kept)
+        return replace(self.without_comments(kind, schema, name), definitions=kept)

@@ -1,6 +1,6 @@
 """The catalog on disk: one JSON file that is replaced as a whole.
 
-    {"checksum": "sha256:…", "format": 1, "catalog": {…}}
+    {"checksum": "sha256:…", "format": 2, "catalog": {…}}
 
 Promises: after a crash at any point the file holds either the catalog before the change or the one after it. Any
 change of the file by anyone else, down to one bit, is found when it is read. Whoever saves holds the lock on the
@@ -25,8 +25,8 @@ from ..version import __version__
 from .codec import MalformedCatalogError, catalog_from_json, catalog_to_json
 from .model import Catalog
 
-FORMAT = 1
-"""The format this program reads and writes."""
+FORMAT = 2
+"""The format this program writes; it reads this one and those before it. 2 brought sequences and comments."""
 
 
 class CatalogStore:

@@ -9,14 +9,19 @@ from ..errors import NotSupportedError
 from ..sql.classify import Classified, StatementKind
 from ..sql.lexer import significant
 from ..sql.names import name_at
+from ..sql.sequences import draws
 from ..storage import duck, shard
 from ..types import Parameters
-from .alter import alter, create_index, drop_index
+from .alter import alter
+from .comments import comment_on
 from .connections import SessionConnections
-from .definitions import create_definition, drop_definition, drop_schema
+from .definitions import create_definition, drop_definition
 from .gateway import Gateway
+from .indexes import create_index, drop_index
 from .result import Result
-from .tables import create_table, drop_table
+from .schemas import drop_schema
+from .sequences import create_sequence, drop_sequence
+from .tables import create_table, drop_tables
 
 
 def run(
@@ -27,6 +32,8 @@ def run(
     classified: Classified,
 ) -> Result:
     """Run a statement that changes definitions. The caller holds the write lock. Raises errors.Error."""
+    if classified.kind is StatementKind.CREATE_DEFINITION or classified.temporary:
+        gateway.draws_unseen = gateway.draws_unseen or draws(sql)
     match classified.kind:
         case StatementKind.CREATE_TABLE:
             return create_table(gateway, connections, sql, parameters)
@@ -34,6 +41,10 @@ def run(
             return create_definition(gateway, connections, sql, parameters, classified)
         case StatementKind.CREATE_INDEX:
             return create_index(gateway, connections, sql)
+        case StatementKind.CREATE_SEQUENCE:
+            return create_sequence(gateway, connections, sql, classified)
+        case StatementKind.COMMENT:
+            return comment_on(gateway, connections, sql)
         case StatementKind.ALTER:
             return alter(gateway, connections, sql)
         case _:
@@ -50,6 +61,8 @@ def checkpoint(gateway: Gateway) -> None:
 def _drop(gateway: Gateway, connections: SessionConnections, sql: str, kind: str) -> Result:
     if kind == "INDEX":
         return drop_index(gateway, connections, sql)
+    if kind == "SEQUENCE":
+        return drop_sequence(gateway, connections, sql)
     if kind == "SCHEMA":
         return drop_schema(gateway, connections, sql)
     if kind != "TABLE":
@@ -66,5 +79,5 @@ def _drop(gateway: Gateway, connections: SessionConnections, sql: str, kind: str
             hint="Write one DROP for each.",
             position=lexemes[found[1]].start + 1,
         )
-    drop_table(gateway, table)
+    drop_tables(gateway, [table])
     return Result((), "DROP TABLE")

@@ -5,6 +5,8 @@ Promises: what the catalog keeps and what the gateway has change together or not
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 from ..catalog.model import Catalog, Definition
@@ -12,12 +14,11 @@ from ..errors import ProgrammingError
 from ..sql.classify import Classified
 from ..sql.lexer import significant
 from ..sql.names import object_name
-from ..storage import duck, shard
+from ..storage import duck
 from ..types import Parameters, quote_identifier
 from .connections import SessionConnections
-from .gateway import Gateway
+from .gateway import HOME, Gateway
 from .result import Result
-from .tables import drop_table
 
 _TAGS = {"MACRO TABLE": "MACRO"}
 
@@ -39,7 +40,7 @@ def create_definition(
             sqlstate="42809",
             hint="DROP TABLE it first.",
         )
-    if classified.temporary or _is_elsewhere(gateway, kind, name):
+    if classified.temporary or is_elsewhere(gateway, kind, name):
         duck.execute(connections.gateway, sql, parameters)
         return Result((), tag)
     schema, last = _place(gateway, kind, name)
@@ -49,8 +50,13 @@ def create_definition(
             return Result((), tag)
         if classified.or_replace:
             gateway.forget_waiting(definition.key)
-    changed = gateway.catalog.with_definition(definition)
-    _run_and_publish(gateway, connections, sql, parameters, changed)
+
+    def catalog_after() -> Catalog:
+        text = _type_text(connections.gateway, schema, last) if kind == "TYPE" else sql
+        catalog = gateway.catalog.without_comments(kind, schema, last)
+        return catalog.with_definition(replace(definition, sql=text))
+
+    run_and_publish(gateway, connections, sql, parameters, catalog_after)
     gateway.make_definitions()
     return Result((), tag)
 
@@ -60,7 +66,7 @@ def drop_definition(gateway: Gateway, connections: SessionConnections, sql: str,
     name = object_name(sql, kind.split()[-1] if kind else "")
     stored = {"FUNCTION": "MACRO", "FUNCTION TABLE": "MACRO TABLE"}.get(kind, kind)
     tag = f"DROP {_TAGS.get(stored, stored)}"
-    if _is_elsewhere(gateway, kind, name):
+    if is_elsewhere(gateway, kind, name):
         duck.execute(connections.gateway, sql)
         return Result((), tag)
     schema, last = _place(gateway, stored, name)
@@ -73,59 +79,38 @@ def drop_definition(gateway: Gateway, connections: SessionConnections, sql: str,
         gateway.publish(changed)
         return Result((), tag)
     known = len(changed.definitions) < len(gateway.catalog.definitions)
-    _run_and_publish(gateway, connections, sql, None, changed if known else None)
+    run_and_publish(gateway, connections, sql, None, (lambda: changed) if known else None)
     return Result((), tag)
 
 
-def drop_schema(gateway: Gateway, connections: SessionConnections, sql: str) -> Result:
-    """Run a DROP SCHEMA; with CASCADE its tables and definitions go with it. The caller holds the write lock."""
-    name = object_name(sql, "SCHEMA")
-    schema = name[-1].lower()
-    if schema == "main" or _is_elsewhere(gateway, "SCHEMA", name):
-        duck.execute(connections.gateway, sql)
-        return Result((), "DROP SCHEMA")
-    cascade = any(lexeme.upper == "CASCADE" for lexeme in significant(sql))
-    tables = [table for table in gateway.catalog.ready_tables() if table.schema.lower() == schema]
-    if tables and not cascade:
-        raise ProgrammingError(
-            f'Cannot drop schema "{name[-1]}" because the table "{tables[0].name}" is in it',
-            sqlstate="2BP01",
-            hint="DROP its tables first, or use DROP SCHEMA … CASCADE.",
-        )
-    for table in tables:
-        drop_table(gateway, table)
-    changed = gateway.catalog.without_definition("SCHEMA", "main", schema)
-    for definition in gateway.catalog.definitions:
-        if definition.schema.lower() == schema:
-            gateway.forget_waiting(definition.key)
-            changed = changed.without_definition(definition.kind, definition.schema, definition.name)
-    _run_and_publish(gateway, connections, sql, None, changed)
-    for known in gateway.catalog.shards:
-        duck.execute(
-            gateway.instance,
-            f"DROP SCHEMA IF EXISTS {shard.alias(known.number)}.{quote_identifier(schema)} CASCADE",
-        )
-    return Result((), "DROP SCHEMA")
-
-
-def _run_and_publish(
+def run_and_publish(
     gateway: Gateway,
     connections: SessionConnections,
     sql: str,
     parameters: Parameters,
-    catalog: Catalog | None,
+    catalog_after: Callable[[], Catalog] | None,
 ) -> None:
-    """Run the user's text at the gateway; it takes effect only if `catalog`, unless it is None, was saved."""
+    """Run the user's text at the gateway; it takes effect only if the catalog that follows from it was saved.
+
+    catalog_after: called when the text has run and is not committed; None if it leaves the catalog as it is.
+    """
     connection = connections.gateway
     duck.execute(connection, "BEGIN")
     try:
         duck.execute(connection, sql, parameters)
-        if catalog is not None:
-            gateway.publish(catalog)
+        if catalog_after is not None:
+            gateway.publish(catalog_after())
     except BaseException:
         duck.execute(connection, "ROLLBACK")
         raise
     duck.execute(connection, "COMMIT")
+
+
+def _type_text(connection: duck.Connection, schema: str, name: str) -> str:
+    """The text that makes this type again, whatever becomes of the query or of the types that it was made from."""
+    qualified = f"{HOME}.{quote_identifier(schema)}.{quote_identifier(name)}"
+    described = duck.rows(connection, f"DESCRIBE SELECT CAST(NULL AS {qualified})")[0][1]
+    return f"CREATE TYPE {qualified} AS {described}"
 
 
 def _kind(sql: str, object_kind: str) -> str:
@@ -142,6 +127,6 @@ def _place(gateway: Gateway, kind: str, name: tuple[str, ...]) -> tuple[str, str
     return ("main", name[-1]) if kind == "SCHEMA" else gateway.schema_and_name(name)
 
 
-def _is_elsewhere(gateway: Gateway, kind: str, name: tuple[str, ...]) -> bool:
-    """Whether it is in another database than this one."""
+def is_elsewhere(gateway: Gateway, kind: str, name: tuple[str, ...]) -> bool:
+    """Whether a definition is in another database than this one."""
     return gateway.is_elsewhere((*name, "") if kind == "SCHEMA" and len(name) > 1 else name)

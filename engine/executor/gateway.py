@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ..catalog.model import REFERENCE_SHARD, Catalog, Definition, Shard, Table
+from ..catalog.model import REFERENCE_SHARD, Catalog, Definition, Sequence, Shard, Table
 from ..catalog.store import CatalogStore, MemoryCatalogStore
 from ..errors import Error
 from ..sharding.hash import MAX_SHARDS, check_shard_count
@@ -51,6 +51,10 @@ class Gateway:
         self.statistics = ShardStatistics(self)
         self._store = store
         self._catalog = catalog
+        self.sequence_blocks: dict[tuple[str, str], tuple[int, int]] = {}
+        """By sequence, the first and the last value of the block that is reserved in the catalog."""
+        self.draws_unseen = False
+        """Whether a view, macro, prepared statement or temporary table may draw from a sequence without saying so."""
         self._waiting: list[Definition] = []
 
     @classmethod
@@ -106,6 +110,10 @@ class Gateway:
         """Save `catalog`, then put it in force. If saving fails the old one stays. The caller holds the write lock."""
         self._store.save(catalog)
         self._catalog = catalog
+
+    def note(self, catalog: Catalog) -> None:
+        """Save `catalog` ahead of the change that it says; the one in force stays. The caller holds the write lock."""
+        self._store.save(catalog)
 
     def find_table(self, name: tuple[str, ...]) -> Table | None:
         """The table of the catalog that a name of one to three parts means."""
@@ -199,9 +207,18 @@ class Gateway:
     def _make(self, definition: Definition) -> bool:
         try:
             duck.execute(self.instance, definition.sql)
+            for comment in self._catalog.comments:
+                if comment.is_about(*definition.key):
+                    duck.execute(self.instance, comment.sql)
         except Error:
             return False
         return True
+
+    def drop_sequence(self, sequence: Sequence) -> None:
+        """Take a sequence away that the catalog has no more."""
+        name = f"{HOME}.{quote_identifier(sequence.schema)}.{quote_identifier(sequence.name)}"
+        duck.execute(self.instance, f"DROP SEQUENCE IF EXISTS {name}")
+        self.sequence_blocks.pop(sequence.key, None)
 
     def hide_table(self, table: Table) -> None:
         """Take the gateway's view of a table away."""
@@ -216,6 +233,9 @@ class Gateway:
 
     def close(self) -> None:
         """Write everything to the shard files and give the directory up."""
+        from .sequence_blocks import give_back
+
+        give_back(self)
         self.instance.close()
         if self.directory is not None:
             self.directory.close()

@@ -6,13 +6,15 @@ Promises: after it, each table is as before or as after the statement that was i
 
 from __future__ import annotations
 
-from ..catalog.model import TableState
+from ..catalog.model import Table, TableState
+from ..sql.sequences import draws
 from ..storage import duck, shard
 from ..storage.directory import DataDirectory
 from ..types import quote_identifier
-from .alter import redo_alterations
 from .gateway import HOME, Gateway
-from .tables import finish_replacement, replacement
+from .sequence_blocks import restore_sequences
+from .shard_changes import redo
+from .tables import finish_replacement, replacement, sweep
 
 
 def recover(gateway: Gateway, directory: DataDirectory) -> None:
@@ -24,24 +26,28 @@ def recover(gateway: Gateway, directory: DataDirectory) -> None:
             shard.attach(gateway.instance, known.number, directory.path / known.file, catalog.database_id)
     _show_schemas(gateway)
     _settle_tables(gateway)
-    redo_alterations(gateway)
-    types = [known for known in gateway.catalog.definitions if known.kind == "TYPE"]
-    gateway.await_definitions(types)
+    definitions = gateway.catalog.definitions
+    gateway.draws_unseen = any(draws(known.sql) for known in definitions)
+    gateway.await_definitions(known for known in definitions if known.kind == "TYPE")
+    restore_sequences(gateway)
+    # Macros may be called by what is still to be done on the shards; those that read tables wait for these.
+    gateway.await_definitions(known for known in definitions if known.kind.startswith("MACRO"))
+    redo(gateway)
     for table in gateway.catalog.ready_tables():
         gateway.show_table(table)
-    others = [known for known in gateway.catalog.definitions if known.kind not in ("SCHEMA", "TYPE")]
-    gateway.await_definitions(others)
+    gateway.await_definitions(known for known in definitions if known.kind == "VIEW")
 
 
 def _show_schemas(gateway: Gateway) -> None:
     schemas = [known.name for known in gateway.catalog.definitions if known.kind == "SCHEMA"]
-    schemas += [table.schema for table in gateway.catalog.tables.values()]
+    schemas += [table.schema for table in gateway.catalog.ready_tables()]
     for schema in dict.fromkeys(schemas):
         duck.execute(gateway.instance, f"CREATE SCHEMA IF NOT EXISTS {HOME}.{quote_identifier(schema)}")
 
 
 def _settle_tables(gateway: Gateway) -> None:
     """Finish replacements that were decided; sweep away what was being made or dropped."""
+    unfinished: list[Table] = []
     for table in list(gateway.catalog.tables.values()):
         if table.state is TableState.DROPPING:
             aside = replacement(gateway, table)
@@ -49,5 +55,5 @@ def _settle_tables(gateway: Gateway) -> None:
                 finish_replacement(gateway, table, aside)
                 continue
         if table.state is not TableState.READY:
-            gateway.drop_from_shards(table)
-            gateway.publish(gateway.catalog.without_table(table))
+            unfinished.append(table)
+    sweep(gateway, unfinished)

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..catalog.definition import Shape, strategy_for
+from ..catalog.definition import ForeignKey, Shape, strategy_for
+from ..catalog.model import REFERENCE_SHARD
 from ..errors import NotSupportedError, ProgrammingError
 from ..sharding import Strategy
 from ..sql.clauses import CreateTable
 from ..sql.lexer import Kind, Lexeme, significant
-from ..storage import duck
+from ..sql.sequences import draws, on_shards
+from ..storage import duck, shard
 from ..types import Column, Parameters, quote_identifier
 from .composed import Composed, at_position, execute, shown_as
+from .connections import SessionConnections
+from .foreign_keys import parents_of
 from .gateway import Gateway
 
 _SCRATCH = "__duckraft_scratch"
 
 
-def shape_of(connection: duck.Connection, create: CreateTable, parameters: Parameters) -> Shape:
+def shape_of(
+    gateway: Gateway, connections: SessionConnections, create: CreateTable, parameters: Parameters
+) -> Shape:
     """The columns and keys of the new table, found by letting DuckDB make it, empty, where nobody sees it.
 
     Raises ProgrammingError or NotSupportedError.
     """
-    _check_foreign_keys(create)
+    connection = connections.gateway
+    if any(lexeme.upper == "REFERENCES" for lexeme in significant(create.columns_sql)):
+        return _shape_on_shard(gateway, connections, create)
     columns = (create.columns_sql, create.columns_start)
     pieces: tuple[tuple[str, int | None], ...]
     if create.query is not None:
@@ -44,6 +52,27 @@ def shape_of(connection: duck.Connection, create: CreateTable, parameters: Param
         duck.execute(connection, f"DROP TABLE temp.{_SCRATCH}")
 
 
+def _shape_on_shard(gateway: Gateway, connections: SessionConnections, create: CreateTable) -> Shape:
+    """The same for a table with foreign keys: it is made, and not committed, on a shard that has those it refers to."""
+    parents = [parent for parent in parents_of(gateway, create) if parent is not None]
+    gateway.ensure_shards([])
+    home = parents[0].placements[0] if parents else REFERENCE_SHARD
+    connection = connections.shard(home)
+    schema, name = gateway.schema_and_name(create.name)
+    columns = create.columns_sql
+    text = (on_shards(columns), None) if draws(columns) else (columns, create.columns_start)
+    duck.execute(connection, "BEGIN")
+    try:
+        duck.execute(
+            connection, f"CREATE SCHEMA IF NOT EXISTS {shard.alias(home)}.{quote_identifier(schema)}"
+        )
+        duck.execute(connection, f"DROP TABLE IF EXISTS {shard.qualified(home, schema, name)}")
+        execute(connection, Composed(((f"CREATE TABLE {shard.qualified(home, schema, name)} ", None), text)))
+        return read_shape(connection, shard.alias(home), schema, name)
+    finally:
+        duck.execute(connection, "ROLLBACK")
+
+
 def strategy_of(gateway: Gateway, connection: duck.Connection, create: CreateTable, shape: Shape) -> Strategy:
     """The strategy that the clauses of a CREATE TABLE mean. Raises ProgrammingError or NotSupportedError."""
     clause = create.clause
@@ -62,6 +91,7 @@ def strategy_of(gateway: Gateway, connection: duck.Connection, create: CreateTab
             return duck.rows(connection, f"SELECT CAST(({expression}) AS {kind})")[0][0]
 
     strategy = strategy_for(clause, shape, gateway.catalog.default_shards, other, evaluate)
+    _check_stored(shape, strategy, clause.position)
     _check_collations(create, [column.name for column in strategy.key])
     return strategy
 
@@ -72,22 +102,41 @@ def read_shape(connection: duck.Connection, database: str, schema: str, name: st
     described = duck.rows(connection, f"DESCRIBE {table}")
     constraints = duck.rows(
         connection,
-        "SELECT constraint_type, constraint_column_names FROM system.main.duckdb_constraints()"
+        "SELECT constraint_type, constraint_column_names, referenced_table, referenced_column_names"
+        " FROM system.main.duckdb_constraints()"
         " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         [database, schema, name],
     )
-    primary = next((tuple(names) for kind, names in constraints if kind == "PRIMARY KEY"), ())
-    keys = tuple(tuple(names) for kind, names in constraints if kind in ("PRIMARY KEY", "UNIQUE"))
-    return Shape(tuple(Column(str(row[0]), str(row[1])) for row in described), primary, keys)
+    primary = next((tuple(names) for kind, names, _, _ in constraints if kind == "PRIMARY KEY"), ())
+    keys = tuple(tuple(names) for kind, names, _, _ in constraints if kind in ("PRIMARY KEY", "UNIQUE"))
+    foreign = tuple(
+        ForeignKey(tuple(names), parent, tuple(parent_names))
+        for kind, names, parent, parent_names in constraints
+        if kind == "FOREIGN KEY"
+    )
+    # DuckDB lists the expression of a generated column as its default in one place and not in the other.
+    defaults = duck.rows(
+        connection,
+        "SELECT column_name FROM system.main.duckdb_columns() WHERE column_default IS NOT NULL"
+        " AND database_name = ? AND schema_name = ? AND table_name = ?",
+        [database, schema, name],
+    )
+    without = {row[0] for row in described if row[4] is None}
+    generated = tuple(column for (column,) in defaults if column in without)
+    columns = tuple(Column(str(row[0]), str(row[1])) for row in described)
+    return Shape(columns, primary, keys, foreign, generated)
 
 
-def _check_foreign_keys(create: CreateTable) -> None:
-    for lexeme in significant(create.columns_sql):
-        if lexeme.upper == "REFERENCES":
+def _check_stored(shape: Shape, strategy: Strategy, position: int) -> None:
+    """Refuse a shard key that is worked out at each reading."""
+    generated = {name.lower() for name in shape.generated}
+    for column in strategy.key:
+        if column.name.lower() in generated:
             raise NotSupportedError(
-                "foreign keys are not supported yet",
-                hint="Leave the FOREIGN KEY or REFERENCES clause out.",
-                position=create.columns_start + lexeme.start + 1,
+                f'the generated column "{column.name}" cannot be the shard key: it is not stored, and may have another '
+                "value each time it is read",
+                hint="Shard by the columns it is made of, or make it an ordinary column with a DEFAULT.",
+                position=position,
             )
 
 

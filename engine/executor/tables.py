@@ -10,27 +10,29 @@ Leaves to others: columns, keys and the strategy (`shape.py`), calling the rest 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..catalog.definition import placements_for
-from ..catalog.model import Table, TableState
-from ..errors import Error, ProgrammingError
+from ..catalog.model import Catalog, Table, TableState
+from ..catalog.model import Sequence as SequenceOfCatalog
+from ..errors import Error, NotSupportedError, ProgrammingError
 from ..sql.clauses import CreateTable, ShardClause, parse_create_table
 from ..sql.fingerprint import number_parameters
+from ..sql.sequences import on_shards
 from ..storage import duck, shard
 from ..types import Parameters, quote_identifier
 from .binding import shard_table, shards_of
 from .composed import numbered_from, shown_as
 from .connections import SessionConnections
+from .foreign_keys import check_foreign_keys, check_is_not_parent
 from .gateway import Gateway
 from .job import Load
 from .load import load
+from .names import REPLACEMENT, check_name
 from .result import Result
 from .shape import shape_of, strategy_of
-
-_REPLACEMENT = "\x1freplacement"
-"""What follows the name of a table in that of its replacement; no user's table may be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,26 @@ def create_table(
     with numbered_from(sql):
         create = parse_create_table(number_parameters(sql))
         if create.temporary or gateway.is_elsewhere(create.name):
-            return _create_elsewhere(gateway, connections, sql, create, parameters)
+            return _create_elsewhere(connections, sql, create, parameters)
         schema, name = gateway.schema_and_name(create.name)
         existing = gateway.catalog.table(schema, name)
         if existing is not None and create.if_not_exists:
             return Result((), "CREATE TABLE")
-        _check_name(gateway, connections, schema, name, create)
-        shape = shape_of(connections.gateway, create, parameters)
+        check_name(gateway, schema, name, or_replace=create.or_replace)
+        if existing is not None:
+            check_is_not_parent(gateway, [existing])
+        shape = shape_of(gateway, connections, create, parameters)
         strategy = strategy_of(gateway, connections.gateway, create, shape)
         placements = placements_for(strategy)
         table = Table(
             schema, name, shape.columns, shape.primary_key, strategy, placements, TableState.CREATING, 0
         )
+        check_foreign_keys(gateway, table, shape, create.clause.position)
+        if existing is not None and shape.foreign_keys:
+            raise NotSupportedError(
+                "CREATE OR REPLACE cannot make a table with a foreign key",
+                hint=f"DROP TABLE {quote_identifier(name)} first, then CREATE it.",
+            )
         gateway.ensure_shards(list(placements))
         creation = _Creation(gateway, connections, create, parameters)
         if existing is None:
@@ -69,17 +79,55 @@ def create_table(
         return _replace(creation, existing, table)
 
 
-def drop_table(gateway: Gateway, table: Table) -> None:
-    """Drop a table of the catalog. The caller holds the write lock."""
-    gateway.publish(gateway.catalog.with_table(replace(table, state=TableState.DROPPING)))
-    gateway.hide_table(table)
-    gateway.drop_from_shards(table)
-    gateway.publish(gateway.catalog.without_table(table))
+def drop_tables(gateway: Gateway, tables: Sequence[Table], catalog: Catalog | None = None) -> None:
+    """Drop tables of the catalog, and the sequences that they own. The caller holds the write lock.
+
+    catalog: one from which more is gone, for what goes with them. Raises ProgrammingError if a foreign key of another
+    table refers to one of them.
+    """
+    check_is_not_parent(gateway, tables)
+    catalog, owned = without_tables(gateway.catalog if catalog is None else catalog, tables)
+    gateway.publish(catalog)
+    for sequence in owned:
+        gateway.drop_sequence(sequence)
+    for table in tables:
+        gateway.hide_table(table)
+    sweep(gateway, tables)
+
+
+def without_tables(catalog: Catalog, tables: Sequence[Table]) -> tuple[Catalog, list[SequenceOfCatalog]]:
+    """The catalog with these tables DROPPING, and without the sequences that they own; these sequences."""
+    keys = {table.key for table in tables}
+    owned = [sequence for sequence in catalog.sequences if sequence.owner in keys]
+    for sequence in owned:
+        catalog = catalog.without_sequence(sequence.schema, sequence.name)
+    for table in tables:
+        catalog = catalog.with_table(replace(table, state=TableState.DROPPING))
+    return catalog, owned
+
+
+def sweep(gateway: Gateway, tables: Sequence[Table]) -> None:
+    """Take from the shards and the catalog what was being made or dropped. Raises errors.Error.
+
+    A table to which another refers by a foreign key goes after that one.
+    """
+    while tables:
+        referred_to: list[Table] = []
+        for table in tables:
+            try:
+                gateway.drop_from_shards(table)
+            except Error:
+                if len(referred_to) == len(tables) - 1:
+                    raise
+                referred_to.append(table)
+                continue
+            gateway.publish(gateway.catalog.without_table(table))
+        tables = referred_to
 
 
 def replacement(gateway: Gateway, existing: Table) -> Table | None:
     """The READY table that is to take the place of a DROPPING one, if there is one."""
-    return gateway.catalog.table(existing.schema, existing.name + _REPLACEMENT)
+    return gateway.catalog.table(existing.schema, existing.name + REPLACEMENT)
 
 
 def finish_replacement(gateway: Gateway, existing: Table, aside: Table) -> Table:
@@ -117,36 +165,6 @@ def _is_there(gateway: Gateway, table: Table, number: int) -> bool:
     return bool(found)
 
 
-def _check_name(
-    gateway: Gateway, connections: SessionConnections, schema: str, name: str, create: CreateTable
-) -> None:
-    """Refuse a name that is taken, by a table, a view or a temporary table of the session, or that cannot be."""
-    taken = None
-    if not create.or_replace and gateway.catalog.table(schema, name) is not None:
-        taken = ("Table", "DROP it first, or use CREATE OR REPLACE TABLE or CREATE TABLE IF NOT EXISTS.")
-    elif any(known.key == ("VIEW", schema.lower(), name.lower()) for known in gateway.catalog.definitions):
-        taken = ("View", "DROP VIEW it first.")
-    elif duck.rows(
-        connections.gateway,
-        "SELECT 1 FROM system.main.duckdb_tables() WHERE temporary AND lower(table_name) = lower(?)"
-        " UNION ALL SELECT 1 FROM system.main.duckdb_views() WHERE temporary AND lower(view_name) = lower(?)",
-        [name, name],
-    ):
-        taken = ("Temporary table", "It would hide the new table in this session: DROP it first.")
-    if taken is not None:
-        raise ProgrammingError(
-            f'{taken[0]} with name "{name}" already exists!', sqlstate="42P07", hint=taken[1]
-        )
-    if _REPLACEMENT in name:
-        raise ProgrammingError("a table's name cannot have this control character", sqlstate="42602")
-    if not gateway.has_schema(schema):
-        raise ProgrammingError(
-            f'Schema with name "{schema}" does not exist!',
-            sqlstate="3F000",
-            hint=f"CREATE SCHEMA {quote_identifier(schema)} first.",
-        )
-
-
 def _build(creation: _Creation, table: Table) -> Result:
     """Make a new table on its shards, fill it if there is a query, show it."""
     gateway = creation.gateway
@@ -157,7 +175,7 @@ def _build(creation: _Creation, table: Table) -> Result:
         gateway.publish(gateway.catalog.with_table(replace(table, state=TableState.READY)))
     except BaseException:
         gateway.hide_table(table)
-        _sweep(gateway, table)
+        _take_back(gateway, table)
         raise
     return _created(count)
 
@@ -165,7 +183,7 @@ def _build(creation: _Creation, table: Table) -> Result:
 def _replace(creation: _Creation, existing: Table, table: Table) -> Result:
     """CREATE OR REPLACE: the new table is made and filled beside the old one, and takes its name at the end."""
     gateway = creation.gateway
-    aside = replace(table, name=table.name + _REPLACEMENT)
+    aside = replace(table, name=table.name + REPLACEMENT)
     gateway.publish(gateway.catalog.with_table(aside))
     try:
         with shown_as(aside.name, table.name):
@@ -174,23 +192,22 @@ def _replace(creation: _Creation, existing: Table, table: Table) -> Result:
         decided = gateway.catalog.with_table(aside).with_table(replace(existing, state=TableState.DROPPING))
         gateway.publish(decided)
     except BaseException:
-        _sweep(gateway, aside)
+        _take_back(gateway, aside)
         raise
     finish_replacement(gateway, existing, aside)
     return _created(count)
 
 
-def _sweep(gateway: Gateway, table: Table) -> None:
+def _take_back(gateway: Gateway, table: Table) -> None:
     """Take back a table that could not be finished. What the disk refuses now is swept when the database opens."""
     with suppress(Error):
-        gateway.drop_from_shards(table)
-        gateway.publish(gateway.catalog.without_table(table))
+        sweep(gateway, [table])
 
 
 def _make(creation: _Creation, table: Table) -> int | None:
     """Make the table on its shards, and fill it if there is a query: the number of rows then."""
     connections, create = creation.connections, creation.create
-    columns = create.columns_sql
+    columns = on_shards(create.columns_sql)
     if create.query is not None:
         listed = ", ".join(f"{quote_identifier(column.name)} {column.type}" for column in table.columns)
         columns = f"({listed})"
@@ -219,7 +236,6 @@ def _created(count: int | None) -> Result:
 
 
 def _create_elsewhere(
-    gateway: Gateway,
     connections: SessionConnections,
     sql: str,
     create: CreateTable,
@@ -231,12 +247,6 @@ def _create_elsewhere(
             "only tables of this database are sharded, not temporary ones or those of attached databases",
             sqlstate="42P16",
             position=create.clause.position,
-        )
-    if create.temporary and gateway.find_table(create.name) is not None:
-        raise ProgrammingError(
-            f'Table with name "{create.name[-1]}" already exists!',
-            sqlstate="42P07",
-            hint="Give the temporary table a name of its own.",
         )
     connection = duck.execute(connections.gateway, sql, parameters)
     counted = duck.guarded(connection.fetchall) if create.query is not None else []

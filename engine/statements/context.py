@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..executor.binder import GatewayBinder
 from ..executor.connections import SessionConnections
 from ..executor.gateway import Gateway
+from ..executor.sequence_blocks import settle
 
 if TYPE_CHECKING:
     from ..planner.cache import PlanCache
@@ -25,7 +26,9 @@ class Context:
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:
         self.gateway = gateway
-        self.connections = SessionConnections(gateway.instance, gateway.versions)
+        self.connections = SessionConnections(
+            gateway.instance, gateway.versions, before_commit=lambda: settle(gateway)
+        )
         self.binder = GatewayBinder(self.connections.gateway)
         self.allowed_tiers: frozenset[Tier] | None = None
         self.has_own_macros = False

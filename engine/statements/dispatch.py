@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import Error, NotSupportedError
+from ..executor import sequence_blocks
 from ..executor.own_settings import as_written, reading_own
 from ..executor.protection import check_target
 from ..executor.result import Result
@@ -36,6 +37,8 @@ _HANDLERS: dict[StatementKind, _Handler] = {
     StatementKind.CREATE_TABLE: changes.define,
     StatementKind.CREATE_DEFINITION: changes.define,
     StatementKind.CREATE_INDEX: changes.define,
+    StatementKind.CREATE_SEQUENCE: changes.define,
+    StatementKind.COMMENT: changes.define,
     StatementKind.DROP: changes.define,
     StatementKind.ALTER: changes.define,
 }
@@ -43,6 +46,13 @@ _HANDLERS: dict[StatementKind, _Handler] = {
 
 def run(context: Context, sql: str, parameters: Parameters) -> Result:
     """Run the one statement in `sql`. Raises errors.Error."""
+    result = _run(context, sql, parameters)
+    if sequence_blocks.may_draw(context.gateway, sql):
+        result.before_rows(lambda: sequence_blocks.settle(context.gateway))
+    return result
+
+
+def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     routed = queries.run_routed(context, sql, parameters)
     if routed is not None:
         return routed
@@ -66,10 +76,9 @@ def run(context: Context, sql: str, parameters: Parameters) -> Result:
 
 def _not_yet(sql: str, kind: StatementKind) -> Error:
     words = [lexeme.upper for lexeme in significant(sql)[:2]]
-    two = words[0] in ("CREATE", "COMMENT", "EXPORT", "IMPORT", "MERGE", "COPY")
+    two = words[0] in ("EXPORT", "IMPORT", "MERGE", "COPY")
     hints = {
         StatementKind.TRANSACTION: "Each statement is its own transaction over all its shards.",
-        StatementKind.CREATE_SEQUENCE: "Number rows with row_number() while loading them.",
         StatementKind.FILES: "Use COPY … TO and COPY … FROM for each table.",
         StatementKind.MERGE: "Use INSERT … ON CONFLICT DO UPDATE, UPDATE and DELETE.",
     }

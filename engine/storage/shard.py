@@ -42,6 +42,25 @@ def create(connection: duck.Connection, number: int, path: Path | None, database
         duck.execute(connection, f"CHECKPOINT {alias(number)}")
 
 
+def note_change(connection: duck.Connection, number: int, change: int) -> None:
+    """Note in the shard, inside its open transaction, that it has made this change of definitions."""
+    table = f"{alias(number)}.duckraft.changes"
+    duck.execute(connection, f"CREATE OR REPLACE TABLE {table} AS SELECT CAST(? AS BIGINT) AS last", [change])
+
+
+def last_change(connection: duck.Connection, number: int) -> int:
+    """The number of the last change of definitions that the shard has made; 0 for none."""
+    found = duck.rows(
+        connection,
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'duckraft' AND table_name = 'changes'",
+        [alias(number)],
+    )
+    if not found:
+        return 0
+    last: int = duck.rows(connection, f"SELECT last FROM {alias(number)}.duckraft.changes")[0][0]
+    return last
+
+
 def discard(connection: duck.Connection, number: int, path: Path | None) -> None:
     """Take back a shard that was not finished: no row was ever put in it. Never raises."""
     with suppress(Error):
