@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeVar
 
 from ..sql.fingerprint import fingerprint, literal_value
@@ -42,7 +43,10 @@ class PlanCache:
 
     def shard(self, text: str, parameters: Parameters, catalog_version: int) -> int | None:
         """The shard of the database that has everything this statement needs; None if that is not known here."""
-        found = fingerprint(text)
+        if not self._shapes or len(text) > LONGEST_TEXT:
+            return None
+        # A text with parameters comes again as it is; one with literals seldom does.
+        found = fingerprint(text) if parameters is None else _remembered(text)
         if found is None:
             return None
         shape = self._shapes.get(found[0])
@@ -52,7 +56,7 @@ class PlanCache:
 
     def keep(self, text: str, shape: RoutedShape) -> None:
         """Remember how `text` was routed, if each constant of its routing can be found in the text again."""
-        found = fingerprint(text)
+        found = fingerprint(text) if len(text) <= LONGEST_TEXT else None
         if found is None:
             return
         placed = _with_slots(shape, found[1])
@@ -77,6 +81,9 @@ class PlanCache:
         with self._lock:
             self._shapes.clear()
             self._plans.clear()
+
+
+_remembered = lru_cache(CAPACITY)(fingerprint)
 
 
 def _put(kept: OrderedDict[str, _T], key: str, value: _T, capacity: int) -> None:

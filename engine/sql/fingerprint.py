@@ -26,7 +26,7 @@ _PART = re.compile(
 _STRING, _NUMBER, _BLANK, _WORD = 3, 4, 5, 1
 
 
-def fingerprint(text: str) -> tuple[str, list[str]] | None:
+def fingerprint(text: str) -> tuple[str, tuple[str, ...]] | None:
     """The shape of `text` and its literals in order, quotes included; None for a text too unusual for the fast road."""
     shape: list[str] = []
     literals: list[str] = []
@@ -46,7 +46,7 @@ def fingerprint(text: str) -> tuple[str, list[str]] | None:
             shape.append(" ")
         else:
             shape.append(part.group())
-    return ("".join(shape), literals) if position == len(text) else None
+    return ("".join(shape), tuple(literals)) if position == len(text) else None
 
 
 def literal_value(literal: str) -> int | Decimal | float | str:

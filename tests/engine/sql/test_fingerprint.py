@@ -17,7 +17,7 @@ def test_statements_that_differ_in_values_have_one_shape() -> None:
     assert one is not None
     assert other is not None
     assert one[0] == other[0]
-    assert (one[1], other[1]) == (["1", "'x'"], ["22", "'it''s'"])
+    assert (one[1], other[1]) == (("1", "'x'"), ("22", "'it''s'"))
 
 
 @pytest.mark.parametrize(
