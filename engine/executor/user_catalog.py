@@ -80,6 +80,11 @@ FUNCTIONS = {
         WHERE (database_name IS NULL OR schema_name IS NULL OR NOT {_IS_OURS})
     """,
     "duckdb_variables": "SELECT * FROM system.main.duckdb_variables() WHERE NOT starts_with(name, 'duckraft_')",
+    "duckdb_prepared_statements": """
+        SELECT s.name, s.statement, CAST(NULL AS VARCHAR[]) AS parameter_types, s.result_types
+        FROM (SELECT unnest(CAST(getvariable('duckraft_prepared') AS
+              STRUCT(name VARCHAR, statement VARCHAR, result_types VARCHAR[])[])) AS s)
+    """,
     "duckdb_settings": f"""
         SELECT * REPLACE (CASE name WHEN 'search_path' THEN '' ELSE value END AS value,
                           CASE name WHEN 'search_path' THEN NULL ELSE typed_value END AS typed_value)

@@ -13,6 +13,7 @@ from ..executor.sequence_blocks import settle
 if TYPE_CHECKING:
     from ..planner.cache import PlanCache
     from ..planner.plan import Tier
+    from .prepared import Prepared
 
 
 class Context:
@@ -20,8 +21,8 @@ class Context:
 
     plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use besides gather; None
     for all. has_own_macros: whether the session has made macros that no other knows. own_settings: those of duckraft's
-    settings that were set, as text. binding: how fragments reach the merge SQL, "attached" or "streamed".
-    statement_timeout_s: how long a statement may run; None for as long as it takes.
+    settings that were set, as text. prepared: its prepared statements, by folded name. binding: how fragments reach the
+    merge SQL, "attached" or "streamed". statement_timeout_s: how long a statement may run; None for as long as it takes.
     """
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:
@@ -35,6 +36,7 @@ class Context:
         self.binding = "attached"
         self.statement_timeout_s: float | None = None
         self.own_settings: dict[str, str] = {}
+        self.prepared: dict[str, Prepared] = {}
         self._plans = plans
 
     @property

@@ -9,7 +9,7 @@ from ..executor.composed import Composed, execute
 from ..executor.gateway import HOME
 from ..executor.result import Result, columns_of
 from ..executor.settings import REFUSED
-from ..sql.classify import Classified, StatementKind, classify
+from ..sql.classify import Classified, StatementKind
 from ..sql.lexer import significant
 from ..sql.names import name_at
 from ..storage import duck
@@ -43,18 +43,14 @@ def show_catalog(context: Context, sql: str, parameters: Parameters, classified:
     return Result(columns_of(connection), "SHOW", source=connection)
 
 
-def prepared(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
+def prepared(context: Context, sql: str, parameters: Parameters, _: Classified) -> Result:
     """PREPARE, EXECUTE, DEALLOCATE."""
-    lexemes = significant(sql)
-    body = next((lexeme.end for lexeme in lexemes if lexeme.upper == "AS"), None)
-    if lexemes[0].upper == "PREPARE" and body is not None:
-        inner = classify(sql[body:])
-        if inner.kind is not StatementKind.QUERY:
-            raise NotSupportedError(
-                f"PREPARE of {inner.kind.value.upper()} is not supported yet",
-                hint="Send the statement with parameters: what is known of it is kept from one time to the next.",
-            )
-    return gateway_statement(context, sql, parameters, classified)
+    from . import prepared as family
+
+    verb = significant(sql)[0].upper
+    if verb == "EXECUTE":
+        return family.run_prepared(context, sql, parameters)
+    return family.prepare(context, sql) if verb == "PREPARE" else family.deallocate(context, sql)
 
 
 def checkpoint(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
