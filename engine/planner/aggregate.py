@@ -115,6 +115,8 @@ def groups_stay_apart(block: Block, grouping: Grouping) -> bool:
         if isinstance(column, exp.Column)
     }
     ref = block.anchor
+    if ref is None:
+        return False
     own = block.own_refs
 
     def is_grouped(name: str) -> bool:

@@ -1,13 +1,14 @@
 """Which SELECT can run on each shard by itself, and its text with slots for the tables.
 
 A *block* is a SELECT whose FROM joins tables only, such that the join of the whole tables is the union of the joins of
-each shard's part: its sharded tables are aligned (`colocation.py`), its reference tables are never on the side of an
-outer join that would repeat their rows once per shard.
+each shard's part: its sharded tables are aligned (`colocation.py`), or moved so that they are (`placing.py`); tables of
+which every shard has all rows are never on the side of an outer join that would repeat their rows once per shard.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -16,7 +17,9 @@ from .analysis import DIALECT, REF, Analysis, TableRef
 from .binder import Binder
 from .colocation import aligned
 from .conditions import Conditions, null_supplying
-from .plan import TableRoute, TableSlot
+from .moving import Leavings, Moving
+from .placing import Anchored, Placing, place
+from .plan import MoveSlot, Piece, TableRoute, TableSlot
 
 _SLOT = re.compile(r'"?__duckraft_slot_(\d+)"?')
 
@@ -43,14 +46,18 @@ _PLAIN_TABLE = frozenset({"this", "db", "alias"})
 class Block:
     """A SELECT that can run on each shard by itself.
 
-    refs: every reference in it, subqueries included. anchor: a sharded table whose rows must be there for a result.
+    refs: every reference in it, subqueries included. anchor: a sharded table that stays where it is and whose rows must
+    be there for a result, if there is one. placing: what moves before the block can run, if anything does.
+    gathered_bytes: estimated, what would move if its tables came to the gateway; 0 where nothing costs to move.
     """
 
     analysis: Analysis
     select: exp.Select
     refs: tuple[TableRef, ...]
     shards: tuple[int, ...]
-    anchor: TableRef
+    anchor: TableRef | None
+    placing: Placing | None = None
+    gathered_bytes: int = 0
 
     @property
     def own_refs(self) -> list[TableRef]:
@@ -64,8 +71,9 @@ def as_block(
     conditions: Conditions,
     routes: dict[TableRef, TableRoute],
     binder: Binder,
+    moving: Moving | None = None,
 ) -> Block | str:
-    """The block that a SELECT is, or the reason why it is none."""
+    """The block that a SELECT is, or the reason why it is none. moving: None where no row may move."""
     if not isinstance(select, exp.Select):
         return "a set operation is merged at the gateway"
     if select.args.get("with_") is not None:
@@ -88,21 +96,37 @@ def as_block(
     sharded = [ref for ref in refs if not ref.table.is_reference]
     if not any(not ref.table.is_reference for ref in own):
         return "it reads reference tables only"
-    if not aligned(sharded, conditions):
+    whole = aligned(sharded, conditions)
+    if not whole and moving is None:
         return "its tables are joined on other columns than their shard keys"
-    trouble = _join_trouble(select, own) or _function_trouble(select, binder)
+    trouble = _function_trouble(select, binder)
+    if whole:
+        trouble = _join_trouble(select, own, frozenset()) or trouble
     if trouble:
         return trouble
-    anchor, shards = _shards(select, own, routes)
-    return Block(analysis, select, refs, shards, anchor)
+    leavings = Leavings(analysis, conditions, routes, moving) if moving is not None else None
+    gathered = leavings.gathered_bytes(sharded) if leavings is not None else 0
+    if leavings is None or whole:
+        anchor, shards = _shards(select, own, routes)
+        return Block(analysis, select, refs, shards, anchor, None, gathered)
+
+    def anchored(stay: Sequence[TableRef]) -> Anchored | None:
+        here = [ref for ref in own if ref in stay]
+        return _shards(select, here, routes) if here else None
+
+    placing = place(leavings, sharded, anchored, lambda everywhere: _join_trouble(select, own, everywhere))
+    if isinstance(placing, str):
+        return placing
+    anchor, shards = placing.anchored
+    return Block(analysis, select, refs, shards, anchor, placing, gathered)
 
 
-def _join_trouble(select: exp.Select, own: list[TableRef]) -> str | None:
-    """Why the join of the parts would not be the part of the join, if so."""
-    by_node = {id(ref.node): ref for ref in own}
-    left_sharded = not by_node[id(select.args["from_"].this)].table.is_reference
+def _join_trouble(select: exp.Select, own: list[TableRef], everywhere: frozenset[TableRef]) -> str | None:
+    """Why the join of the parts would not be the part of the join, if so. everywhere: broadcast tables."""
+    spread = {id(ref.node): not ref.table.is_reference and ref not in everywhere for ref in own}
+    left_sharded = spread[id(select.args["from_"].this)]
     for join in select.args.get("joins") or []:
-        right_sharded = not by_node[id(join.this)].table.is_reference
+        right_sharded = spread[id(join.this)]
         side, kind, method = join.side.upper(), join.kind.upper(), join.method.upper()
         if method:
             return f"a {method} join needs all rows in one place"
@@ -147,33 +171,40 @@ def function_name(node: exp.Expr) -> str | None:
 
 
 def _shards(
-    select: exp.Select, own: list[TableRef], routes: dict[TableRef, TableRoute]
-) -> tuple[TableRef, tuple[int, ...]]:
-    """The shards that can give a row: those that every sharded table which must be there has rows on."""
+    select: exp.Select, own: Sequence[TableRef], routes: dict[TableRef, TableRoute]
+) -> Anchored:
+    """The shards that can give a row: those that every table in `own` which must be there has rows on.
+
+    own: the references that stay where they are.
+    """
     sharded = [ref for ref in own if not ref.table.is_reference]
     # A row that an ANTI JOIN does not find is as good as one: its table requires nothing.
     anti = {id(join.this) for join in select.args.get("joins") or [] if join.kind.upper() == "ANTI"}
     required = [ref for ref in sharded if id(ref.node) not in anti and not null_supplying(ref, select)]
     if not required:
-        return sharded[0], tuple(range(sharded[0].table.strategy.shard_count))
+        return None, tuple(range(sharded[0].table.strategy.shard_count))
     common = set.intersection(*(set(routes[ref].shards) for ref in required))
     return required[0], tuple(sorted(common)) or (0,)
 
 
-def render(expression: exp.Expr, analysis: Analysis) -> tuple[str | TableSlot, ...]:
-    """SQL text of an expression, each table of the catalog in it a slot that keeps the name it has in the statement."""
+def render(expression: exp.Expr, block: Block) -> tuple[Piece, ...]:
+    """SQL text of an expression of a block, each table in it a slot that keeps the name it has in the statement."""
+    refs = block.analysis.refs
+    moves = block.placing.moves if block.placing is not None else {}
 
     def slotted(node: exp.Expr) -> exp.Expr:
         number = node.meta.get(REF) if isinstance(node, exp.Table) else None
         if number is None:
             return node
-        alias = exp.TableAlias(this=exp.to_identifier(analysis.refs[number].name, quoted=True))
+        alias = exp.TableAlias(this=exp.to_identifier(refs[number].name, quoted=True))
         return exp.Table(this=exp.to_identifier(f"__duckraft_slot_{number}"), alias=alias)
 
     text = expression.copy().transform(slotted).sql(dialect=DIALECT)
-    pieces: list[str | TableSlot] = []
+    pieces: list[Piece] = []
     position = 0
     for found in _SLOT.finditer(text):
-        pieces += [text[position : found.start()], TableSlot(analysis.refs[int(found.group(1))].table)]
+        ref = refs[int(found.group(1))]
+        slot = MoveSlot(moves[ref]) if ref in moves else TableSlot(ref.table)
+        pieces += [text[position : found.start()], slot]
         position = found.end()
     return *pieces, text[position:]

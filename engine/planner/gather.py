@@ -8,7 +8,7 @@ Promises: whatever DuckDB accepts is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -85,8 +85,13 @@ def gather(
     version: int,
     reason: str,
     pushed: Sequence[Replacement] = (),
+    leaving: Callable[[TableRef, str], Fragment] | None = None,
 ) -> Plan:
-    """The plan that runs the text over fragments. pushed: subqueries that go under the shards as a whole."""
+    """The plan that runs the text over fragments.
+
+    pushed: subqueries that go under the shards as a whole. leaving: makes the fragment of a reference, of a given name,
+    where fewer rows than all should leave the shards.
+    """
     replacements = list(pushed)
     mentioned = mentioned_names(analysis)
     refs = sorted(analysis.refs, key=lambda ref: ref.start)
@@ -95,7 +100,8 @@ def gather(
         if any(span.start <= ref.start < span.end for span in pushed):
             continue
         number += 1
-        fragment = table_fragment(f"fragment_{number}", ref, routes[ref], mentioned)
+        name = f"fragment_{number}"
+        fragment = leaving(ref, name) if leaving else table_fragment(name, ref, routes[ref], mentioned)
         slot = FragmentSlot(fragment, None if ref.has_alias else ref.node.name)
         replacements.append(Replacement(ref.start, ref.end, (slot,)))
     pieces: list[str | FragmentSlot] = []

@@ -13,12 +13,17 @@ from .analysis import Analysis, TableRef
 from .binder import Binder
 from .conditions import Conditions
 from .gather import Replacement
+from .moving import Moving
 from .plan import TableRoute
 from .split import PushedBlock, push_block
 
 
 def push_subqueries(
-    analysis: Analysis, conditions: Conditions, routes: dict[TableRef, TableRoute], binder: Binder
+    analysis: Analysis,
+    conditions: Conditions,
+    routes: dict[TableRef, TableRoute],
+    binder: Binder,
+    moving: Moving | None = None,
 ) -> list[Replacement]:
     """The subqueries that can be pushed, outermost first, with the merge SQL that takes their place."""
     found: list[Replacement] = []
@@ -31,7 +36,7 @@ def push_subqueries(
             continue
         text = analysis.text[span[0] : span[1]]
         name = f"fragment_{len(found) + 1}"
-        pushed = push_block(select, text, name, analysis, conditions, routes, binder)
+        pushed = push_block(select, text, name, analysis, conditions, routes, binder, moving)
         if isinstance(pushed, PushedBlock):
             found.append(Replacement(span[0], span[1], pushed.pieces()))
     return found

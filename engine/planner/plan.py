@@ -100,6 +100,10 @@ class MoveSlot:
     move: Move
 
 
+Piece = str | TableSlot | MoveSlot
+"""A part of a fragment's SQL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """A relation that each of its shards can answer alone, once the moves in it are done.
@@ -110,7 +114,7 @@ class Fragment:
     """
 
     name: str
-    pieces: tuple[str | TableSlot | MoveSlot, ...]
+    pieces: tuple[Piece, ...]
     shards: tuple[int, ...]
     routes: tuple[TableRoute, ...]
     reason: str

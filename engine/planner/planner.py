@@ -16,10 +16,11 @@ from sqlglot import exp
 from ..catalog.model import Catalog
 from ..sql.fingerprint import number_parameters
 from ..types import Parameters
-from .analysis import Analysis, analyse
+from .analysis import DIALECT, Analysis, analyse
 from .binder import Binder
 from .conditions import collect
 from .gather import Replacement, gather, over_views
+from .moving import Leavings, Moving
 from .nested import push_subqueries
 from .plan import Plan, TableRoute, Tier
 from .rewrite.rules import rewrite
@@ -51,9 +52,18 @@ class Planned:
 
 
 def plan_query(
-    text: str, parameters: Parameters, catalog: Catalog, binder: Binder, allow: frozenset[Tier]
+    text: str,
+    parameters: Parameters,
+    catalog: Catalog,
+    binder: Binder,
+    allow: frozenset[Tier],
+    moving: Moving | None = None,
 ) -> Planned:
-    """Plan a query. allow: the tiers that may be used; GATHER always is."""
+    """Plan a query.
+
+    allow: the tiers that may be used; GATHER always is. moving: what is known when rows cost something to move; None
+    where every shard is attached.
+    """
     text = number_parameters(text)
     version = catalog.version
     if not catalog.tables and not _SYSTEM.search(text):
@@ -68,11 +78,16 @@ def plan_query(
             reason = f"reads {', '.join(dict.fromkeys(analysis.others))}"
             return Planned(over_views(text, version, reason), text, None)
         return Planned(Plan(Tier.LOCAL, "no table is read", (), version), text, None)
-    return _plan_tables(analysis, parameters, catalog, binder, allow)
+    return _plan_tables(analysis, parameters, catalog, binder, allow, moving)
 
 
 def _plan_tables(
-    analysis: Analysis, parameters: Parameters, catalog: Catalog, binder: Binder, allow: frozenset[Tier]
+    analysis: Analysis,
+    parameters: Parameters,
+    catalog: Catalog,
+    binder: Binder,
+    allow: frozenset[Tier],
+    moving: Moving | None,
 ) -> Planned:
     text = analysis.text
     conditions = collect(analysis)
@@ -92,19 +107,22 @@ def _plan_tables(
     reason = "the split tier is not allowed"
     pushed: list[Replacement] = []
     if Tier.SPLIT in allow:
-        outcome = split(analysis, conditions, routes, catalog.version, binder)
+        outcome = split(analysis, conditions, routes, catalog.version, binder, moving)
         rewritten = rewrite(analysis, catalog, binder) if isinstance(outcome, str) else None
         because = ""
         if rewritten is not None:
             analysis, because = rewritten.analysis, f"{rewritten.reason}; "
             conditions = collect(analysis)
             routes = {ref: router.route(parameters) for ref, router in routers(analysis, conditions).items()}
-            outcome = split(analysis, conditions, routes, catalog.version, binder)
+            outcome = split(analysis, conditions, routes, catalog.version, binder, moving)
         if isinstance(outcome, Plan):
             return Planned(replace(outcome, reason=because + outcome.reason), text, None)
         reason = because + outcome
-        pushed = push_subqueries(analysis, conditions, routes, binder)
-    plan = gather(analysis, routes, catalog.version, reason, pushed)
+        pushed = push_subqueries(analysis, conditions, routes, binder, moving)
+    leaving = None
+    if moving is not None and binder.same_meaning(analysis.text, analysis.root.sql(dialect=DIALECT)):
+        leaving = Leavings(analysis, conditions, routes, moving).gathered
+    plan = gather(analysis, routes, catalog.version, reason, pushed, leaving)
     if _shows_its_text(analysis):
         columns = binder.describe(analysis.text)
         if columns is not None:

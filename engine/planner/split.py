@@ -25,7 +25,8 @@ from .binder import Binder
 from .block import Block, as_block, render
 from .conditions import Conditions
 from .mergeable import Kinds, TwoSteps, argument_of, two_steps
-from .plan import Fragment, FragmentSlot, Plan, TableRoute, TableSlot, Tier
+from .moving import Moving, dearer_than_gathering
+from .plan import Fragment, FragmentSlot, Piece, Plan, TableRoute, Tier
 
 MOST_GROUPS = 4096
 """With more groups than these, aggregating twice costs more than it saves.
@@ -56,9 +57,12 @@ def split(
     routes: dict[TableRef, TableRoute],
     version: int,
     binder: Binder,
+    moving: Moving | None = None,
 ) -> Plan | str:
     """The plan that pushes work under the shards, or the reason why nothing is pushed."""
-    pushed = push_block(analysis.root, analysis.text, "fragment_1", analysis, conditions, routes, binder)
+    pushed = push_block(
+        analysis.root, analysis.text, "fragment_1", analysis, conditions, routes, binder, moving
+    )
     if isinstance(pushed, str):
         return pushed
     merge = pushed.pieces()
@@ -73,15 +77,19 @@ def push_block(
     conditions: Conditions,
     routes: dict[TableRef, TableRoute],
     binder: Binder,
+    moving: Moving | None = None,
 ) -> PushedBlock | str:
-    """Push one SELECT, whose text is `text`, under the shards; or the reason why that cannot be."""
-    block = as_block(analysis, select, conditions, routes, binder)
+    """Push one SELECT, whose text is `text`, under the shards; or the reason why that cannot be.
+
+    moving: what is known when rows cost something to move; None where they do not.
+    """
+    block = as_block(analysis, select, conditions, routes, binder, moving)
     if isinstance(block, str):
         return block
     grouping = grouping_of(block, binder)
     if isinstance(grouping, str):
         return grouping
-    shape = _shape_of(block, grouping)
+    shape = _shape_of(block, grouping, moving)
     if isinstance(shape, str):
         return shape
     if not binder.same_meaning(text, block.select.sql(dialect=DIALECT)):
@@ -89,8 +97,14 @@ def push_block(
     columns = binder.describe(text)
     if columns is None:
         return "it does not bind by itself"
+    if moving is not None and (block.placing is not None or shape is Shape.ALL_ROWS):
+        moved = block.placing.moved_bytes if block.placing is not None else 0
+        rows = _answered_rows(block, grouping, binder)
+        dear = dearer_than_gathering(moving, moved, block.gathered_bytes, rows, columns)
+        if dear is not None:
+            return dear
     if shape is Shape.PARTIAL_AGGREGATES:
-        if _has_many_groups(block, grouping, binder):
+        if moving is None and _has_many_groups(block, grouping, binder):
             return "it has so many groups that aggregating them twice would cost more than it saves"
         pushed = _push_parts(block, grouping, columns, binder)
     else:
@@ -109,17 +123,21 @@ class Shape(Enum):
     GROUPS_APART = "groups apart"
     PARTIAL_AGGREGATES = "partial aggregates"
     TOP_ROWS = "top rows"
+    ALL_ROWS = "all rows"
 
 
 def _reason(shape: Shape, block: Block) -> str:
     if shape is Shape.GROUPS_APART:
-        return f"grouped by the shard key of {block.anchor.name}: no group is on two shards"
+        name = block.anchor.name if block.anchor is not None else ""
+        return f"grouped by the shard key of {name}: no group is on two shards"
     if shape is Shape.PARTIAL_AGGREGATES:
         return "each shard aggregates its rows, the parts are merged"
+    if shape is Shape.ALL_ROWS:
+        return "each shard joins its rows: fewer come to the gateway"
     return "each shard sorts, cuts or makes distinct its own rows first"
 
 
-def _shape_of(block: Block, grouping: Grouping) -> Shape | str:
+def _shape_of(block: Block, grouping: Grouping, moving: Moving | None) -> Shape | str:
     """The shape of a block, or why nothing of it is pushed."""
     select = block.select
     distinct = select.args.get("distinct")
@@ -133,10 +151,12 @@ def _shape_of(block: Block, grouping: Grouping) -> Shape | str:
         return "DISTINCT ON needs all rows in one place" if distinct.args.get("on") else Shape.TOP_ROWS
     if select.args.get("limit") is not None:
         return Shape.TOP_ROWS
+    if moving is not None and len(block.own_refs) > 1:
+        return Shape.ALL_ROWS
     return "every row of the shards is part of the answer: there is nothing to do before they meet"
 
 
-Pushed = tuple[tuple[str | TableSlot, ...], str, str]
+Pushed = tuple[tuple[Piece, ...], str, str]
 """The fragment's text, and the merge SQL before and behind the fragment."""
 
 
@@ -147,10 +167,10 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
     if steps is None:
         return "the types of the aggregates cannot be told"
     names: dict[exp.Expr, exp.Expr] = {}
-    projections: list[str | TableSlot] = []
+    projections: list[Piece] = []
     for number, group in enumerate(grouping.groups, start=1):
         names[group] = exp.column(f"g{number}", table=_ALIAS)
-        projections += [*render(group, block.analysis), f" AS g{number}, "]
+        projections += [*render(group, block), f" AS g{number}, "]
     known: dict[str, str] = {}
     for aggregate, step in zip(grouping.aggregates, steps, strict=True):
         given: list[str] = []
@@ -159,12 +179,12 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
             if text not in known:
                 known[text] = f"a{len(known) + 1}"
                 exported = " EXPORT_STATE" if step.exported else ""
-                projections += [*render(part, block.analysis), f"{exported} AS {known[text]}, "]
+                projections += [*render(part, block), f"{exported} AS {known[text]}, "]
             given.append(f"{_ALIAS}.{known[text]}")
         names[aggregate] = step.merged(given)
     projections.append(str(projections.pop()).removesuffix(", "))
-    source = render(_source(select), block.analysis)
-    text_of: list[str | TableSlot] = ["SELECT ", *projections, *_without_star(source)]
+    source = render(_source(select), block)
+    text_of: list[Piece] = ["SELECT ", *projections, *_without_star(source)]
     if grouping.groups:
         # By position: a name would mean a column of a table first.
         text_of.append(f" GROUP BY {', '.join(map(str, range(1, len(grouping.groups) + 1)))}")
@@ -181,6 +201,19 @@ def _has_many_groups(block: Block, grouping: Grouping, binder: Binder) -> bool:
         f"SELECT 1{_source(block.select).sql(dialect=DIALECT)[8:]} GROUP BY {groups}"
     )
     return rows is not None and rows > MOST_GROUPS
+
+
+def _answered_rows(block: Block, grouping: Grouping, binder: Binder) -> int:
+    """About how many rows the shards answer with, all together."""
+    select = block.select
+    bound = _fragment_limit(select.args.get("limit"), select.args.get("offset"))
+    if bound is not None and not grouping.is_aggregated:
+        return int(bound) * len(block.shards)
+    if grouping.is_aggregated and not grouping.groups:
+        return len(block.shards)
+    groups = ", ".join(group.sql(dialect=DIALECT) for group in grouping.groups)
+    behind = f" GROUP BY {groups}" if groups else ""
+    return binder.estimated_rows(f"SELECT 1{_source(select).sql(dialect=DIALECT)[8:]}{behind}") or 0
 
 
 def _source(select: exp.Select) -> exp.Select:
@@ -278,7 +311,7 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         # Written out: positions and aliases would mean other columns in the fragment.
         kept["group"] = exp.Group(expressions=list(grouping.groups))
     inner = exp.Select(**{name: node for name, node in kept.items() if node is not None}).copy()
-    text = list(render(inner, block.analysis))
+    text = list(render(inner, block))
     bound = _fragment_limit(limit, offset)
     if bound is not None:
         text.append(_order_by("{}", sorting) + f" LIMIT {bound}")
@@ -395,7 +428,7 @@ def _leftover(node: exp.Expr, aliases: set[str]) -> bool:
     )
 
 
-def _without_star(pieces: Sequence[str | TableSlot]) -> list[str | TableSlot]:
+def _without_star(pieces: Sequence[Piece]) -> list[Piece]:
     """The text behind `SELECT *`."""
     first, *rest = pieces
     return [" " + str(first).removeprefix("SELECT *").lstrip(), *rest]

@@ -12,6 +12,7 @@ from ..executor.sequence_blocks import settle
 
 if TYPE_CHECKING:
     from ..planner.cache import PlanCache
+    from ..planner.moving import JoinStrategy
     from ..planner.plan import Tier
     from .prepared import Prepared
 
@@ -34,6 +35,7 @@ class Context:
         self.allowed_tiers: frozenset[Tier] | None = None
         self.has_own_macros = False
         self.binding = "attached"
+        self.allowed_joins: frozenset[JoinStrategy] | None = None
         self.statement_timeout_s: float | None = None
         self.own_settings: dict[str, str] = {}
         self.prepared: dict[str, Prepared] = {}
@@ -47,4 +49,4 @@ class Context:
     @property
     def plans_are_shared(self) -> bool:
         """Whether this session's plans are those that any other would make."""
-        return self.allowed_tiers is None and not self.has_own_macros
+        return self.allowed_tiers is None and not self.has_own_macros and self.binding == "attached"

@@ -16,6 +16,7 @@ from ..types import Column, Parameters
 from .context import Context
 
 if TYPE_CHECKING:
+    from ..planner.moving import Moving
     from ..planner.plan import Plan
 
 
@@ -67,10 +68,20 @@ def plan_anew(context: Context, sql: str, parameters: Parameters) -> Plan:
     if context.has_own_macros or context.gateway.calls_macro(sql):
         # A shard does not know the session's own, and has only its own rows to give to others.
         allow -= {Tier.ROUTE}
-    planned = plan_query(sql, parameters, context.gateway.catalog, context.binder, allow)
+    planned = plan_query(sql, parameters, context.gateway.catalog, context.binder, allow, _moving(context))
     if planned.shape is not None and context.plans_are_shared:
         context.plans.keep(sql, planned.shape)
     return planned.plan
+
+
+def _moving(context: Context) -> Moving | None:
+    """What the planner must know when the rows of shards cost something to move; None if they do not."""
+    if context.binding != "streamed":
+        return None
+    from ..planner.moving import JoinStrategy, Moving
+
+    allowed = frozenset(JoinStrategy) if context.allowed_joins is None else context.allowed_joins
+    return Moving(context.gateway.statistics, allowed)
 
 
 def stream(connection: duck.Connection, sql: str, parameters: Parameters) -> Result:
