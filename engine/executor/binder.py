@@ -65,8 +65,7 @@ class GatewayBinder:
             rows = duck.rows(self._connection, f"EXPLAIN (FORMAT json) {sql}")
         except Error:
             return None
-        estimate = json.loads(rows[0][1])[0]["extra_info"].get("Estimated Cardinality")
-        return None if estimate is None else int(estimate)
+        return _estimate(json.loads(rows[0][1])[0])
 
     def _tree(self, sql: str) -> Any:
         try:
@@ -86,6 +85,16 @@ class GatewayBinder:
             )
             self._aliases = dict(rows)
         return self._aliases
+
+
+def _estimate(operator: dict[str, Any]) -> int | None:
+    """The estimate of an operator; a union, which has none, gives the rows of all its children."""
+    told = operator["extra_info"].get("Estimated Cardinality")
+    if told is not None:
+        return int(told)
+    parts = [_estimate(child) for child in operator["children"]]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 def _without_places(value: Any) -> Any:

@@ -14,38 +14,25 @@ of their own, as a table does of which each row has many partners; in a LEFT JOI
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from sqlglot import exp
 
 from ..aggregate import is_aggregate
-from ..analysis import DIALECT, Analysis, TableRef, conjuncts
+from ..analysis import DIALECT, Analysis, TableRef
 from ..binder import Binder
 from ..colocation import aligned
 from ..conditions import collect
+from .join import OPAQUE, Join, join_of, joins_two_tables, touched
 from .merging import Sides, merged_select, select_of
-from .names import is_plain_source, is_relation, owner, set_args, sources_of
+from .names import is_relation, owner, set_args
 
 _UNDERSTOOD = frozenset({"expressions", "from_", "joins", "where", "group", "order", "limit", "offset"})
-_OPAQUE = (exp.Query, exp.Lambda, exp.Comprehension, exp.Window)
 _MERGEABLE = (exp.Sum, exp.Count, exp.Min, exp.Max)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Neg)
 _SUMMABLE = re.compile(r"U?(?:TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\((?:\d|[12]\d|3[0-7]),\d+\)")
 """Types whose sums are exact or floating and do not overflow."""
 _COMPUTED = re.compile(r"FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)")
 """Types in which rows that find no partner in the join can be computed with, too: whole numbers overflow too easily."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Join:
-    """The FROM and WHERE of a SELECT. optional: the right side of its LEFT JOIN, or None if all joins are inner.
-
-    conditions: each with the tables whose columns it compares.
-    """
-
-    refs: list[TableRef]
-    optional: TableRef | None
-    conditions: list[tuple[exp.Expr, set[TableRef]]]
 
 
 def aggregate_before_joins(analysis: Analysis, binder: Binder) -> bool:
@@ -68,7 +55,7 @@ def _written_anew(analysis: Analysis, select: exp.Select, binder: Binder) -> exp
     """What a SELECT becomes, or None if it had better stay."""
     if not is_relation(select) or set_args(select) - _UNDERSTOOD or not _is_grouped_by_columns(select):
         return None
-    join = _join_of(analysis, select)
+    join = join_of(analysis, select)
     aggregates = _aggregates_of(analysis, select, binder)
     if join is None or not aggregates:
         return None
@@ -96,51 +83,17 @@ def _is_grouped_by_columns(select: exp.Select) -> bool:
     )
 
 
-def _join_of(analysis: Analysis, select: exp.Select) -> _Join | None:
-    """The join of a SELECT of tables: all inner, or one LEFT JOIN of two without WHERE; None for all else."""
-    refs = analysis.refs_of(select)
-    by_node = {id(ref.node): ref for ref in refs}
-    sources = sources_of(select)
-    if len(sources) < 2 or not all(id(source) in by_node and is_plain_source(source) for source in sources):
-        return None
-    where = select.args.get("where")
-    conditions = conjuncts(where.this if where is not None else None)
-    optional: TableRef | None = None
-    for join in select.args.get("joins") or []:
-        if join.method or join.args.get("using") or join.kind.upper() not in ("", "INNER", "OUTER", "CROSS"):
-            return None
-        if join.side.upper() == "LEFT" and len(sources) == 2 and where is None:
-            optional = by_node[id(join.this)]
-        elif join.side:
-            return None
-        conditions += conjuncts(join.args.get("on"))
-    touched = [_touched(analysis, select, condition) for condition in conditions]
-    known = [refs for refs in touched if refs]
-    if len(known) != len(touched):
-        return None
-    return _Join(refs, optional, list(zip(conditions, known, strict=True)))
-
-
-def _touched(analysis: Analysis, select: exp.Select, expression: exp.Expr) -> set[TableRef] | None:
-    """The tables whose columns an expression uses; None if that is not certain."""
-    if expression.find(*_OPAQUE) is not None:
-        return None
-    owners = [owner(analysis, select, column) for column in expression.find_all(exp.Column)]
-    known = {ref for ref in owners if ref is not None}
-    return None if None in owners else known
-
-
 def _aggregates_of(analysis: Analysis, select: exp.Select, binder: Binder) -> list[exp.Expr] | None:
     """The aggregates of a SELECT; None if one cannot be merged from parts or if a name in it is not certain."""
     order = select.args.get("order")
     found: list[exp.Expr] = []
     for item in [*select.expressions, *(order.expressions if order is not None else [])]:
-        if item.find(*_OPAQUE) is not None:
+        if item.find(*OPAQUE) is not None:
             return None
         found += _outermost_aggregates(item, binder)
     if not all(isinstance(aggregate, _MERGEABLE) and _is_plain_call(aggregate) for aggregate in found):
         return None
-    return found if all(_touched(analysis, select, aggregate) is not None for aggregate in found) else None
+    return found if all(touched(analysis, select, aggregate) is not None for aggregate in found) else None
 
 
 def _outermost_aggregates(node: exp.Expr, binder: Binder) -> list[exp.Expr]:
@@ -168,14 +121,12 @@ def _counts_rows(aggregate: exp.Expr) -> bool:
     return isinstance(aggregate, exp.Count) and isinstance(aggregate.this, exp.Star)
 
 
-def _sides_of(
-    analysis: Analysis, select: exp.Select, join: _Join, aggregates: list[exp.Expr]
-) -> Sides | None:
+def _sides_of(analysis: Analysis, select: exp.Select, join: Join, aggregates: list[exp.Expr]) -> Sides | None:
     """The join cut between the tables that are aggregated and those that are not; None if that would not pay."""
     grouped = {
         (owner(analysis, select, column), column.name.lower()) for column in select.args["group"].expressions
     }
-    inside = set[TableRef]().union(*(_touched(analysis, select, one) or set() for one in aggregates))
+    inside = set[TableRef]().union(*(touched(analysis, select, one) or set() for one in aggregates))
     if not inside or any(ref is None for ref, _ in grouped):
         return None
     if join.optional is not None and (
@@ -198,9 +149,7 @@ def _sides_of(
     if not outside or not across or (join.optional is not None and join.optional not in inside):
         return None
     beside = [condition for condition, refs in join.conditions if not refs & inside]
-    if not all(
-        _joins_two_tables(condition, refs) for condition, refs in join.conditions if not refs & inside
-    ):
+    if not all(joins_two_tables(condition, refs) for condition, refs in join.conditions if not refs & inside):
         return None
     if join.optional is None and not _gives_groups(analysis, select, outside, across, grouped):
         return None
@@ -219,17 +168,10 @@ _Grouped = set[tuple[TableRef | None, str]]
 
 def _is_grouped(analysis: Analysis, select: exp.Select, condition: exp.Expr, grouped: _Grouped) -> bool:
     """Whether a condition equates two columns one of which is grouped by."""
-    return _joins_two_tables(condition, None) and any(
+    return joins_two_tables(condition, None) and any(
         (owner(analysis, select, column), column.name.lower()) in grouped
         for column in condition.find_all(exp.Column)
     )
-
-
-def _joins_two_tables(condition: exp.Expr, refs: set[TableRef] | None) -> bool:
-    """Whether a condition is an equality of two columns; of two of these tables, if they are given."""
-    if not isinstance(condition, exp.EQ) or (refs is not None and len(refs) != 2):
-        return False
-    return all(isinstance(side.unnest(), exp.Column) for side in (condition.left, condition.right))
 
 
 def _gives_groups(
