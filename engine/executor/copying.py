@@ -11,10 +11,11 @@ from ..sql.insert import CopyParts, parse_copy
 from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier, quote_string
+from .columns import Insertable, column_of, insertable_columns
 from .composed import at_position
 from .connections import SessionConnections
 from .gateway import Gateway
-from .insert import changed, column_of, insertable, load_all
+from .insert import changed, load_all, with_defaults
 from .job import Load
 from .result import Result
 
@@ -31,10 +32,12 @@ def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parame
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, "COPY", False)
     check_parameters(numbered, parameters)
-    columns = _columns(connections, table, parts)
-    query = _file_query(_file(parts.file, parameters), dict(parts.options), columns)
+    columns = insertable_columns(gateway, table)
+    given, count = _columns(table, columns, parts)
+    query = _file_query(_file(parts.file, parameters), dict(parts.options), given[:count])
+    query = with_defaults(given, count, columns, query)
     with at_position(None):
-        job = Load(table, tuple(column.name for column in columns), query, parameters)
+        job = Load(table, tuple(column.name for column in given), query, parameters)
         result = load_all(gateway, connections, job)
     result.tag = f"COPY {result.rowcount}"
     return result
@@ -46,17 +49,21 @@ def _file(file: str, parameters: Parameters) -> str:
     return quote_string(str(next(iter(given.values())))) if isinstance(given, Mapping) else file
 
 
-def _columns(connections: SessionConnections, table: Table, parts: CopyParts) -> list[Column]:
-    """The columns that the file fills."""
+def _columns(table: Table, columns: Sequence[Insertable], parts: CopyParts) -> tuple[list[Column], int]:
+    """The columns of the rows, those that the file fills first, and how many these are.
+
+    The others are those with a default, and what the file leaves out of the shard key.
+    """
     if parts.columns is None:
-        return insertable(connections.gateway, table)
-    columns = [column_of(table, name) for name in parts.columns]
-    if not {name.lower() for name in table.shard_key} <= {column.name.lower() for column in columns}:
-        raise NotSupportedError(
-            f"COPY without the shard key ({', '.join(table.shard_key)}) cannot place its rows",
-            hint="Name the key among the columns, or use INSERT … SELECT.",
-        )
-    return columns
+        return [one.column for one in columns], len(columns)
+    named = [column_of(table, name) for name in parts.columns]
+    names = {column.name for column in named}
+    others = [
+        one.column
+        for one in columns
+        if one.column.name not in names and (one.default is not None or one.column.name in table.shard_key)
+    ]
+    return named + others, len(named)
 
 
 def _file_query(file: str, options: dict[str, str], columns: Sequence[Column]) -> str:

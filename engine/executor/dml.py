@@ -1,35 +1,42 @@
-"""Changes of data: where UPDATE, DELETE and TRUNCATE run, and which road INSERT and COPY take.
+"""Changes of data: which road INSERT, COPY, UPDATE, DELETE, MERGE and TRUNCATE take.
 
-Promises: a statement changes all the shards it should, or raises and changes none. It runs on a shard as the user's own
-text, and only where each shard's part can be right by itself.
+An UPDATE or DELETE that each shard can make by itself runs there as the user's own text. Any other, and every MERGE, is
+computed at the gateway and carried to the shards by row number.
+Promises: a statement changes all the shards it should, or raises and changes none.
+Leaves to others: `insert.py`, `copying.py`; the changes computed at the gateway (`across.py`, `merge.py`).
 """
 
 from __future__ import annotations
 
-from sqlglot import exp
+from dataclasses import dataclass, replace
 
-from ..catalog.model import REFERENCE_SHARD, Table
+from ..catalog.model import Table
 from ..errors import NotSupportedError
 from ..planner.analysis import Analysis, TableRef, analyse
 from ..planner.colocation import aligned
-from ..planner.conditions import collect
+from ..planner.conditions import Conditions, collect
 from ..planner.explain import explain_routes
 from ..planner.plan import TableRoute
 from ..planner.route import routers
+from ..sql.change import ChangeParts, parse_change
 from ..sql.classify import Classified, StatementKind
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import parse_copy, parse_insert
-from ..sql.lexer import Kind, significant
+from ..sql.lexer import significant
 from ..sql.names import name_at
+from ..sql.parameters import check_parameters
 from ..storage import duck
 from ..types import Column, Parameters, Row
+from .across import change_rows, judge, target_of
 from .binding import shard_table, shards_of
-from .composed import Composed, execute
+from .composed import Composed, execute, numbered_from
 from .connections import SessionConnections
 from .copying import run_copy
 from .gateway import Gateway
 from .insert import changed, run_insert, values_shard
+from .merge import merge
 from .result import Result
+from .unsteady import calls_unsteady_function
 
 
 def run(
@@ -48,7 +55,7 @@ def run(
         case StatementKind.TRUNCATE:
             return _truncate(gateway, connections, sql)
         case _:
-            return _update_or_delete(gateway, connections, sql, parameters, classified.kind)
+            return _change(gateway, connections, sql, parameters, classified.kind.value.upper())
 
 
 def routes_of_change(
@@ -62,24 +69,24 @@ def routes_of_change(
 
     Raises errors.Error for a statement that could not run.
     """
-    if classified.kind in (StatementKind.INSERT, StatementKind.COPY_FROM):
-        routes = _routes_of_insert(gateway, connections, sql, parameters, classified.kind)
-    elif classified.kind in (StatementKind.UPDATE, StatementKind.DELETE):
-        analysis, target = _analysed(gateway, connections, sql, parameters, classified.kind)
-        found = {}
-        if analysis is not None and target is not None:
-            _shards_to_change(analysis, target, parameters, classified.kind.value.upper())
-            found = routers(analysis, collect(analysis))
-        routes = [router.route(parameters) for router in found.values()]
-    else:
-        raise NotSupportedError(
-            f"EXPLAIN does not take {classified.kind.value.upper()}",
-            hint="It takes queries, INSERT, UPDATE, DELETE and COPY … FROM.",
-        )
+    match classified.kind:
+        case StatementKind.INSERT | StatementKind.COPY_FROM:
+            routes = _routes_of_insert(gateway, sql, parameters, classified.kind)
+        case StatementKind.UPDATE | StatementKind.DELETE | StatementKind.MERGE:
+            routes = _routes_of_rows(gateway, connections, sql, parameters)
+        case StatementKind.TRUNCATE:
+            table = _truncated(gateway, sql)
+            if table is None:
+                return []
+            return [TableRoute(table, table.name, _all_shards(table), "every row goes")]
+        case _:
+            raise NotSupportedError(
+                f"EXPLAIN does not take {classified.kind.value.upper()}",
+                hint="It takes queries, INSERT, UPDATE, DELETE, MERGE, TRUNCATE and COPY … FROM.",
+            )
     if not routes:
         # Not about our tables: DuckDB knows whether it could run.
-        explained = Composed((("EXPLAIN ", None), (sql, 0)))
-        execute(connections.gateway, explained, parameters)
+        execute(connections.gateway, Composed((("EXPLAIN ", None), (sql, 0))), parameters)
     return routes
 
 
@@ -96,7 +103,7 @@ def explain_change(
 
 
 def _routes_of_insert(
-    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
+    gateway: Gateway, sql: str, parameters: Parameters, kind: StatementKind
 ) -> list[TableRoute]:
     sql = number_parameters(sql)
     parts = parse_insert(sql) if kind is StatementKind.INSERT else None
@@ -107,26 +114,59 @@ def _routes_of_insert(
     if table.is_reference:
         return [TableRoute(table, table.name, (0,), "reference table: every copy gets every row")]
     if parts is not None:
-        number = values_shard(gateway, connections, table, parts, sql, parameters)
+        number = values_shard(gateway, table, parts, sql, parameters)
         if number is not None:
             shard = table.placements.index(number)
             return [TableRoute(table, table.name, (shard,), "every key of the list belongs to this shard")]
-    everywhere = tuple(range(table.strategy.shard_count))
-    return [TableRoute(table, table.name, everywhere, "each row goes to the shard of its key")]
+    return [TableRoute(table, table.name, _all_shards(table), "each row goes to the shard of its key")]
 
 
-def _update_or_delete(
-    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
+def _all_shards(table: Table) -> tuple[int, ...]:
+    return tuple(range(table.strategy.shard_count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """An UPDATE, DELETE or MERGE of a table of the catalog, and how it runs.
+
+    text: with its parameters numbered. routes: of its tables, the target's first. across: why no shard can make its
+    part alone; None if each can.
+    """
+
+    table: Table
+    parts: ChangeParts
+    text: str
+    routes: tuple[TableRoute, ...]
+    across: str | None
+
+
+def _change(
+    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, verb: str
 ) -> Result:
-    verb, returning = kind.value.upper(), _returns(sql)
-    analysis, target = _analysed(gateway, connections, sql, parameters, kind)
-    if analysis is None or target is None:
+    planned = _planned(gateway, sql, parameters)
+    if planned is None:
         duck.execute(connections.gateway, sql, parameters)
-        return changed(connections.gateway, verb, returning)
+        return changed(connections.gateway, verb, _returns(sql))
+    if planned.across is None:
+        return _alone(connections, planned, sql, parameters)
+    check_parameters(planned.text, parameters)
+    with numbered_from(sql):
+        target = target_of(gateway, planned.table, planned.parts, planned.text, planned.routes[0].shards)
+        judge(gateway, connections, target, parameters)
+        if verb == "MERGE":
+            return merge(connections, target, parameters)
+        return change_rows(connections, target, parameters)
+
+
+def _alone(connections: SessionConnections, planned: _Change, sql: str, parameters: Parameters) -> Result:
+    """Run the user's own text on each shard."""
+    verb, returning = planned.parts.verb, planned.parts.returning is not None
+    # A condition that no shard can meet is still judged by one, which also knows the columns of RETURNING.
+    numbers = [planned.table.placements[shard] for shard in planned.routes[0].shards or (0,)]
     results: list[Row] = []
     columns: tuple[Column, ...] = ()
     count = 0
-    with connections.atomic(_shards_to_change(analysis, target, parameters, verb)) as writers:
+    with connections.atomic(numbers) as writers:
         for connection in writers.values():
             duck.execute(connection, sql, parameters)
             outcome = changed(connection, verb, returning)
@@ -136,34 +176,47 @@ def _update_or_delete(
     return Result(columns, f"{verb} {count}", rows=results, rowcount=count)
 
 
-def _analysed(
-    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, kind: StatementKind
-) -> tuple[Analysis | None, TableRef | None]:
-    """The statement and the table of the catalog that it changes; None if it changes something else.
+def _routes_of_rows(
+    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters
+) -> list[TableRoute]:
+    planned = _planned(gateway, sql, parameters)
+    if planned is None:
+        return []
+    with numbered_from(sql):
+        target = target_of(gateway, planned.table, planned.parts, planned.text, planned.routes[0].shards)
+        judge(gateway, connections, target, parameters)
+    return list(planned.routes)
 
-    Raises ProgrammingError for a statement that DuckDB cannot read, and NotSupportedError for a change that the shards
-    could not make, whatever the values in it.
-    """
-    verb = kind.value.upper()
-    analysis = analyse(number_parameters(sql), gateway.catalog)
+
+def _planned(gateway: Gateway, sql: str, parameters: Parameters) -> _Change | None:
+    """How a change of rows runs; None if it is not about a table of the catalog, or not readable."""
+    text = number_parameters(sql)
+    parts = parse_change(text)
+    table = gateway.find_table(parts.target) if parts is not None else None
+    if parts is None or table is None:
+        return None
+    analysis = analyse(text, gateway.catalog)
     target = _target(analysis) if analysis is not None else None
-    if analysis is None:
-        # DuckDB says what is wrong with it, if anything is; a shard has the tables as tables.
-        judge = connections.shard(REFERENCE_SHARD) if gateway.catalog.shards else connections.gateway
-        execute(judge, Composed((("EXPLAIN ", None), (sql, 0))), parameters)
-    if analysis is None or target is None:
-        _refuse_if_named(gateway, sql, verb)
-        return None, None
-    if gateway.calls_macro(sql):
-        raise _cannot(verb, target.table, "it calls a macro, which may read rows of other shards")
-    if kind is StatementKind.UPDATE:
-        _check_key_stays(analysis, target)
-    if analysis.uses_row_numbers():
-        raise NotSupportedError(
-            "rowid numbers the rows of a shard, not those of a table",
-            hint="Name the rows by a key of the table.",
-        )
-    return analysis, target
+    if analysis is None or target is None or target.table is not table:
+        reason = "it is computed at the gateway"
+        return _Change(table, parts, text, (_whole(table, parts.alias or table.name, reason),), reason)
+    conditions = collect(analysis)
+    across = _why_not_alone(gateway, analysis, target, conditions, parts, parameters)
+    route = routers(analysis, conditions)[target].route(parameters)
+    if across is None:
+        others = [
+            router.route(parameters)
+            for ref, router in routers(analysis, conditions).items()
+            if ref is not target
+        ]
+        return _Change(table, parts, text, (route, *others), None)
+    read = [_whole(ref.table, ref.name, "read at the gateway") for ref in analysis.refs if ref is not target]
+    route = replace(route, reason=f"{route.reason}; computed at the gateway: {across}")
+    return _Change(table, parts, text, (route, *read), across)
+
+
+def _whole(table: Table, name: str, reason: str) -> TableRoute:
+    return TableRoute(table, name, _all_shards(table), reason)
 
 
 def _target(analysis: Analysis) -> TableRef | None:
@@ -172,68 +225,56 @@ def _target(analysis: Analysis) -> TableRef | None:
     return next((ref for ref in analysis.refs if ref.node is node), None)
 
 
+def _why_not_alone(
+    gateway: Gateway,
+    analysis: Analysis,
+    target: TableRef,
+    conditions: Conditions,
+    parts: ChangeParts,
+    parameters: Parameters,
+) -> str | None:
+    """Why the shards cannot each make their part of a change with the user's own text; None if they can."""
+    if parts.verb == "MERGE":
+        return "a MERGE is one join of all shards"
+    if analysis.uses_row_numbers():
+        return "it names rowid"
+    if gateway.calls_macro(analysis.text):
+        return "it calls a macro, which may read rows of other shards"
+    if analysis.others:
+        return f"the shards cannot see {', '.join(dict.fromkeys(analysis.others))}"
+    if target.table.is_reference:
+        alone = all(ref.table.is_reference for ref in analysis.refs)
+        return None if alone else "reference tables do not see the rows of shards"
+    key = {name.lower() for name in target.table.shard_key}
+    if any(column.lower() in key for clause in parts.clauses for column in clause.columns or ()):
+        return "a row whose shard key changes moves"
+    if not aligned([ref for ref in analysis.refs if not ref.table.is_reference], conditions):
+        return "its rows depend on rows of other shards"
+    shards = routers(analysis, conditions)[target].shards(parameters)
+    if len(shards) > 1 and calls_unsteady_function(analysis.text):
+        return "it calls a function that has one value for the whole statement"
+    return None
+
+
 def _returns(sql: str) -> bool:
     return any(lexeme.upper == "RETURNING" for lexeme in significant(sql))
 
 
-def _refuse_if_named(gateway: Gateway, sql: str, verb: str) -> None:
-    """A change that could not be analysed must not run if it may be about a sharded table."""
-    names = {table.name.lower() for table in gateway.catalog.ready_tables()}
-    for lexeme in significant(sql):
-        if lexeme.kind in (Kind.WORD, Kind.QUOTED) and lexeme.identifier.lower() in names:
-            raise NotSupportedError(
-                f'this form of {verb} is not supported on the sharded table "{lexeme.identifier}"',
-                hint="Name one table without its database, and write the condition with plain comparisons in WHERE.",
-                position=lexeme.start + 1,
-            )
-
-
-def _check_key_stays(analysis: Analysis, target: TableRef) -> None:
-    key = {name.lower() for name in target.table.shard_key}
-    for assignment in analysis.root.args.get("expressions") or []:
-        column = assignment.this if isinstance(assignment, exp.EQ) else assignment
-        for name in (found.name for found in column.find_all(exp.Column)):
-            if name.lower() in key:
-                raise NotSupportedError(
-                    f'column "{name}" is the shard key of "{target.table.name}": changing it would move the row '
-                    "to another shard",
-                    hint="DELETE the row and INSERT it with its new key.",
-                )
-
-
-def _shards_to_change(analysis: Analysis, target: TableRef, parameters: Parameters, verb: str) -> list[int]:
-    """The database's shards on which the statement can run, each by itself. Raises NotSupportedError if none can."""
-    if target.table.is_reference:
-        if all(ref.table.is_reference for ref in analysis.refs) and not analysis.others:
-            return [REFERENCE_SHARD]
-        raise _cannot(verb, target.table, "a reference table can only be changed by reference tables")
-    conditions = collect(analysis)
-    if analysis.others:
-        raise _cannot(verb, target.table, f"the shards cannot see {', '.join(analysis.others)}")
-    sharded = [ref for ref in analysis.refs if not ref.table.is_reference]
-    if not aligned(sharded, conditions):
-        raise _cannot(verb, target.table, "its rows depend on rows of other shards")
-    shards = routers(analysis, conditions)[target].shards(parameters)
-    # A condition that no shard can meet is still judged by one, which also knows the columns of RETURNING.
-    return [target.table.placements[shard] for shard in shards or (0,)]
-
-
-def _cannot(verb: str, table: Table, why: str) -> NotSupportedError:
-    return NotSupportedError(
-        f'this {verb} of "{table.name}" is not supported yet: {why}',
-        hint="Join on the shard key of co-located tables, use reference tables, or select the keys first.",
-    )
+def _truncated(gateway: Gateway, sql: str) -> Table | None:
+    """The table of the catalog that a TRUNCATE names; None for any other text."""
+    lexemes = [lexeme for lexeme in significant(sql) if lexeme.upper != "TABLE"]
+    found = name_at(lexemes, 1)
+    return gateway.find_table(found[0]) if found is not None and found[1] == len(lexemes) else None
 
 
 def _truncate(gateway: Gateway, connections: SessionConnections, sql: str) -> Result:
-    lexemes = [lexeme for lexeme in significant(sql) if lexeme.upper != "TABLE"]
-    found = name_at(lexemes, 1)
-    table = gateway.find_table(found[0]) if found is not None and found[1] == len(lexemes) else None
+    table = _truncated(gateway, sql)
     if table is None:
-        _refuse_if_named(gateway, sql, "TRUNCATE")
-        duck.execute(connections.gateway, sql)
-        return Result((), "TRUNCATE")
+        connection = duck.execute(connections.gateway, sql)
+        return Result((), "TRUNCATE", rowcount=duck.guarded(connection.fetchall)[0][0])
+    count = 0
     with connections.atomic(shards_of(table)) as writers:
         for shard, number in enumerate(table.placements):
-            duck.execute(writers[number], f"DELETE FROM {shard_table(table, shard)}")
-    return Result((), "TRUNCATE")
+            connection = duck.execute(writers[number], f"DELETE FROM {shard_table(table, shard)}")
+            count += duck.guarded(connection.fetchall)[0][0]
+    return Result((), "TRUNCATE", rowcount=count)

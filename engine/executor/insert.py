@@ -4,6 +4,7 @@ Three roads, each giving what the next would give:
 - a VALUES list whose keys all belong to one shard: that shard gets the user's own text;
 - another VALUES list: DuckDB fills a temporary table of the same columns and defaults, whose rows are then dealt out;
 - a query: its rows are dealt out as they stream, in one pass.
+A row that ON CONFLICT DO UPDATE gives another shard key may have to move: such a statement is run as a MERGE.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from dataclasses import replace
 from sqlglot import exp
 
 from ..catalog.model import Table
-from ..errors import NoShardError, ProgrammingError
+from ..errors import NoShardError
 from ..planner.analysis import analyse
 from ..planner.comparison import constant_of
 from ..sharding import CANNOT_TELL, SpreadStrategy, coerce
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import InsertParts, parse_insert
 from ..sql.parameters import check_parameters, parameters_in
+from ..sql.sequences import draws
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier
 from .binding import shard_table, shards_of
+from .columns import Insertable, column_of, drawing_defaults, insertable_columns, row_count
 from .composed import Composed, at_position, execute, numbered_from, shown_as
+from .conflict import moving_conflict, run_conflict
 from .connections import SessionConnections
 from .gateway import Gateway
 from .job import Load
@@ -48,25 +52,33 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
         # Not one of our tables: a temporary one, or DuckDB's own error.
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, "INSERT 0", parts is not None and parts.returning)
-    shard = values_shard(gateway, connections, table, parts, sql, parameters)
+    shard = values_shard(gateway, table, parts, sql, parameters)
     if shard is not None:
         connection = connections.shard(shard)
         duck.execute(connection, sql, parameters)
         return changed(connection, "INSERT 0", parts.returning)
     check_parameters(sql, parameters)
-    gateway_connection = connections.gateway
-    with _staging(gateway_connection, table, parts) as target:
-        if parts.is_values or not _has_key(table, parts):
-            execute(gateway_connection, target, parameters)
-            columns = insertable(gateway_connection, table)
-            names = ", ".join(quote_identifier(column.name) for column in columns)
+    connection = connections.gateway
+    columns = insertable_columns(gateway, table)
+    with _staging(connection, table, columns, parts) as target:
+        if not parts.is_values:
+            # DuckDB checks names, types and the number of columns before a row moves.
+            execute(connection, Composed((("EXPLAIN ", None), *target.pieces)), parameters)
+            parts = _with_names(connection, parts, parameters)
+        conflict = moving_conflict(table, parts)
+        if conflict is not None:
+            execute(connection, target, parameters)
+            rows = f"temp.{_STAGING}"
+            return run_conflict(gateway, connections, table, columns, parts, conflict, rows, parameters)
+        given = _given(table, columns, parts)
+        if parts.is_values:
+            execute(connection, target, parameters)
+            names = ", ".join(quote_identifier(column.name) for column in given)
             query = f"SELECT {names} FROM temp.{_STAGING}"
-            return load_all(gateway, connections, _job(table, parts, columns, query, parameters))
-        # DuckDB checks names, types and the number of columns before a row moves.
-        execute(gateway_connection, Composed((("EXPLAIN ", None), *target.pieces)), parameters)
+            return load_all(gateway, connections, _job(table, parts, given, query, parameters))
     with at_position(None):
-        query, columns = _cast_query(gateway_connection, table, parts)
-        return load_all(gateway, connections, _job(table, parts, columns, query, parameters))
+        query = _cast_query(given, columns, parts)
+        return load_all(gateway, connections, _job(table, parts, given, query, parameters))
 
 
 def changed(connection: duck.Connection, verb: str, returning: bool) -> Result:
@@ -82,7 +94,6 @@ def changed(connection: duck.Connection, verb: str, returning: bool) -> Result:
 
 def values_shard(
     gateway: Gateway,
-    connections: SessionConnections,
     table: Table,
     parts: InsertParts,
     sql: str,
@@ -91,15 +102,21 @@ def values_shard(
     """The database's shard that all rows of a VALUES list belong to; None if there is no one such, or none certain."""
     if not parts.is_values or not (table.shard_key or table.is_reference) or gateway.calls_macro(sql):
         return None
+    if moving_conflict(table, parts) is not None:
+        return None
     analysis = analyse(sql, gateway.catalog)
     if analysis is None or len(analysis.refs) != 1 or analysis.others:
+        return None
+    names = parts.columns or tuple(one.column.name for one in insertable_columns(gateway, table))
+    if gateway.catalog.sequences and (
+        draws(sql) or drawing_defaults(gateway, table, () if "DEFAULT" in sql.upper() else names)
+    ):
         return None
     if table.is_reference:
         return table.placements[0]
     values = analysis.root.args.get("expression")
     if not isinstance(values, exp.Values):
         return None
-    names = parts.columns or tuple(column.name for column in insertable(connections.gateway, table))
     folded = [name.lower() for name in names]
     if not all(name.lower() in folded for name in table.shard_key):
         return None
@@ -125,13 +142,16 @@ def values_shard(
 
 
 @contextmanager
-def _staging(connection: duck.Connection, table: Table, parts: InsertParts) -> Iterator[Composed]:
+def _staging(
+    connection: duck.Connection, table: Table, columns: Sequence[Insertable], parts: InsertParts
+) -> Iterator[Composed]:
     """The INSERT into a temporary table with the columns and defaults of `table`; messages call it `table`."""
-    columns = ", ".join(
-        f"{quote_identifier(column.name)} {column.type}" + (f" DEFAULT ({default})" if default else "")
-        for column, default in _columns_with_defaults(connection, table)
+    defined = ", ".join(
+        f"{quote_identifier(one.column.name)} {one.column.type}"
+        + (f" DEFAULT ({one.default})" if one.default else "")
+        for one in columns
     )
-    duck.execute(connection, f"CREATE TEMP TABLE {_STAGING} ({columns})")
+    duck.execute(connection, f"CREATE TEMP TABLE {_STAGING} ({defined})")
     alias = f" AS {quote_identifier(parts.alias)}" if parts.alias else ""
     into = (f"INSERT INTO temp.{_STAGING}{alias} ", None)
     try:
@@ -141,62 +161,52 @@ def _staging(connection: duck.Connection, table: Table, parts: InsertParts) -> I
         duck.execute(connection, f"DROP TABLE temp.{_STAGING}")
 
 
-def _columns_with_defaults(connection: duck.Connection, table: Table) -> list[tuple[Column, str | None]]:
-    """The columns that can be inserted into, with the SQL of their defaults: generated ones are left out.
+def _with_names(connection: duck.Connection, parts: InsertParts, parameters: Parameters) -> InsertParts:
+    """BY NAME as a list of columns: those of the query."""
+    if not parts.by_name:
+        return parts
+    probe = f"SELECT * FROM ({parts.query}\n) LIMIT 0"
+    with at_position(None):
+        duck.execute(connection, probe, parameters_in(probe, parameters))
+    return replace(parts, columns=tuple(column.name for column in columns_of(connection)), by_name=False)
 
-    DuckDB lists the expression of a generated column as its default in one place and not in the other.
+
+def _given(table: Table, columns: Sequence[Insertable], parts: InsertParts) -> list[Column]:
+    """The columns that the rows carry to the shards, in the order in which the statement names them.
+
+    A shard must not work out defaults that decide on the shard, or that are one value for the whole statement, as
+    `now()` is. Where there is a conflict to resolve, only the named columns replace what is there.
     """
-    described = duck.rows(connection, f"DESCRIBE {shard_table(table, 0)}")
-    defaults = {row[0]: row[4] for row in described}
-    listed = duck.rows(
-        connection,
-        "SELECT column_name, column_default FROM system.main.duckdb_columns()"
-        " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
-        [shard_table(table, 0).split(".", 1)[0], table.schema, table.name],
-    )
-    generated = {name for name, default in listed if default is not None and defaults.get(name) is None}
-    return [(column, defaults[column.name]) for column in table.columns if column.name not in generated]
-
-
-def insertable(connection: duck.Connection, table: Table) -> list[Column]:
-    """The columns of a table that can be inserted into, in order."""
-    return [column for column, _ in _columns_with_defaults(connection, table)]
-
-
-def _has_key(table: Table, parts: InsertParts) -> bool:
-    """Whether the statement itself gives every column of the shard key, so that no default decides on the shard."""
-    if parts.by_name:
-        return False
     if parts.columns is None:
-        return True
-    given = {name.lower() for name in parts.columns}
-    return all(name.lower() in given for name in table.shard_key)
+        return [one.column for one in columns]
+    named = [column_of(table, name) for name in parts.columns]
+    folded = {column.name.lower() for column in named}
+    key = {name.lower() for name in table.shard_key}
+    resolves = parts.verb != "INSERT INTO" or parts.tail[:2].upper() == "ON"
+    return named + [
+        one.column
+        for one in columns
+        if one.column.name.lower() not in folded
+        and (one.column.name.lower() in key or (one.default is not None and not resolves))
+    ]
 
 
-def column_of(table: Table, name: str) -> Column:
-    """The column of this name. Raises ProgrammingError."""
-    for column in table.columns:
-        if column.name.lower() == name.lower():
-            return column
-    raise ProgrammingError(
-        f'column "{name}" of table "{table.name}" does not exist',
-        sqlstate="42703",
-        hint=f"It has {', '.join(column.name for column in table.columns)}.",
-    )
+def _cast_query(given: Sequence[Column], columns: Sequence[Insertable], parts: InsertParts) -> str:
+    """The rows of the user's query with the target's names and types, and the defaults of what it leaves out."""
+    count = len(given if parts.columns is None else parts.columns)
+    names = ", ".join(quote_identifier(column.name) for column in given[:count])
+    return with_defaults(given, count, columns, f"SELECT * FROM ({parts.query}\n) AS source({names})")
 
 
-def _cast_query(connection: duck.Connection, table: Table, parts: InsertParts) -> tuple[str, list[Column]]:
-    """The rows of the user's query with the target's names and types, and the columns they fill."""
-    if parts.columns is not None:
-        targets = [column_of(table, name) for name in parts.columns]
-    else:
-        targets = insertable(connection, table)
-    names = ", ".join(quote_identifier(target.name) for target in targets)
+def with_defaults(given: Sequence[Column], count: int, columns: Sequence[Insertable], query: str) -> str:
+    """A query whose columns are the first `count` of `given`, with their types, and the defaults of the others."""
+    defaults = {one.column.name: one.default or "NULL" for one in columns}
     casts = ", ".join(
-        f"CAST({quote_identifier(target.name)} AS {target.type}) AS {quote_identifier(target.name)}"
-        for target in targets
+        f"CAST({quote_identifier(column.name) if at < count else f'({defaults[column.name]})'} AS {column.type})"
+        f" AS {quote_identifier(column.name)}"
+        for at, column in enumerate(given)
     )
-    return f"SELECT {casts} FROM ({parts.query}\n) AS source({names})", targets
+    return f"SELECT {casts} FROM ({query}\n)"
 
 
 def _job(
@@ -218,7 +228,9 @@ def _job(
 def load_all(gateway: Gateway, connections: SessionConnections, job: Load) -> Result:
     """Deal the rows out, all or none. Raises errors.Error."""
     if isinstance(job.table.strategy, SpreadStrategy):
-        job = replace(job, dealt=_row_count(gateway, job.table))
+        job = replace(job, dealt=row_count(gateway.instance, job.table))
+    if gateway.catalog.sequences:
+        job = _with_drawn_defaults(gateway, job)
     with connections.atomic(shards_of(job.table)) as writers:
         by_shard = {shard: writers[number] for shard, number in enumerate(job.table.placements)}
         loaded = load(connections.gateway, by_shard, job)
@@ -229,6 +241,21 @@ def load_all(gateway: Gateway, connections: SessionConnections, job: Load) -> Re
     return Result(columns, tag, rows=loaded.returned, rowcount=loaded.count)
 
 
+def _with_drawn_defaults(gateway: Gateway, job: Load) -> Load:
+    """The job with the values that the shards cannot draw from sequences, drawn by its query."""
+    drawn = drawing_defaults(gateway, job.table, job.columns)
+    if not drawn:
+        return job
+    values = ", ".join(
+        f"CAST({one.default} AS {one.column.type}) AS {quote_identifier(one.column.name)}" for one in drawn
+    )
+    return replace(
+        job,
+        columns=(*job.columns, *(one.column.name for one in drawn)),
+        query=f"SELECT *, {values} FROM ({job.query}\n)",
+    )
+
+
 def _returned_columns(connections: SessionConnections, job: Load) -> tuple[Column, ...]:
     """The columns of RETURNING where no row was there to return."""
     connection = connections.shard(job.table.placements[0])
@@ -237,13 +264,3 @@ def _returned_columns(connections: SessionConnections, job: Load) -> tuple[Colum
     sql = f"{job.verb} {shard_table(job.table, 0)}{job.target_alias} ({names}) {empty} {job.tail}"
     duck.execute(connection, sql, parameters_in(job.tail, job.parameters))
     return columns_of(connection)
-
-
-def _row_count(gateway: Gateway, table: Table) -> int:
-    """How many rows a table has; DuckDB knows without reading them."""
-    parts = [
-        f"SELECT count(*) AS n FROM {shard_table(table, shard)}"
-        for shard in range(table.strategy.shard_count)
-    ]
-    count: int = duck.rows(gateway.instance, f"SELECT sum(n) FROM ({' UNION ALL '.join(parts)})")[0][0]
-    return count

@@ -37,6 +37,11 @@ class Load:
     returning: bool = False
     dealt: int = 0
 
+    @property
+    def keeps_first(self) -> bool:
+        """Whether the order of the rows decides: of those with one key, the first is inserted."""
+        return self.verb != "INSERT INTO" or self.tail[:2].upper() == "ON"
+
     def insert_sql(self, shard: int, rows: str) -> str:
         """The INSERT into one shard. rows: the query that gives its rows."""
         columns = ", ".join(quote_identifier(name) for name in self.columns)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .lexer import Kind, Lexeme, matching_parenthesis, significant
 from .names import name_at
+from .reader import Reader, assignments
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,48 @@ class CopyParts:
     options: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ConflictUpdate:
+    """ON CONFLICT DO UPDATE in pieces. target: the columns of the conflict, or None. columns: those that it sets.
+
+    sets: the text behind SET. condition: that behind its WHERE; returning: that behind RETURNING.
+    """
+
+    target: tuple[str, ...] | None
+    columns: tuple[str, ...]
+    sets: str
+    condition: str | None
+    returning: str | None
+
+
+def parse_conflict(tail: str) -> ConflictUpdate | None:
+    """Take the tail of an INSERT apart, if it is an ON CONFLICT DO UPDATE."""
+    reader = Reader(tail)
+    do = reader.find(0, "DO")
+    if do is None or reader.word(do + 1) != "UPDATE" or reader.word(do + 2) != "SET":
+        return None
+    target = reader.names(3, do - 1) if reader.symbol(2) == "(" else None
+    returning = reader.find(do, "RETURNING")
+    end = reader.end if returning is None else returning
+    where = reader.find(do, "WHERE", end=end)
+    set_end = end if where is None else where
+    assigned = assignments(reader, do + 3, set_end)
+    if assigned is None:
+        return None
+
+    def text_of(start: int, stop: int) -> str | None:
+        piece = reader.piece(start, stop)
+        return None if piece is None else piece.text
+
+    return ConflictUpdate(
+        target,
+        assigned[0],
+        text_of(do + 3, set_end) or "",
+        None if where is None else text_of(where + 1, end),
+        None if returning is None else text_of(returning + 1, reader.end),
+    )
+
+
 def parse_insert(text: str) -> InsertParts | None:
     """Take apart an INSERT."""
     lexemes = significant(text)
@@ -67,10 +110,10 @@ def parse_insert(text: str) -> InsertParts | None:
     if _upper(lexemes, index) == "AS" and index + 1 < len(lexemes):
         alias, index = lexemes[index + 1].identifier, index + 2
     body_start = index
-    columns, index = _column_list(lexemes, index)
     by_name = False
     if _upper(lexemes, index) == "BY" and _upper(lexemes, index + 1) in ("NAME", "POSITION"):
         by_name, index = _upper(lexemes, index + 1) == "NAME", index + 2
+    columns, index = _column_list(lexemes, index)
     if index >= len(lexemes):
         return None
     end = _tail(lexemes, index)

@@ -10,7 +10,7 @@ from .context import Context
 
 
 def change(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
-    """INSERT, UPDATE, DELETE, TRUNCATE, COPY … FROM."""
+    """INSERT, UPDATE, DELETE, MERGE, TRUNCATE, COPY … FROM."""
     from ..executor import dml
 
     if system.mentions(sql):

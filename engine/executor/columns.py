@@ -1,0 +1,104 @@
+"""What a change needs to know of a table's columns, as DuckDB has them on the shards: defaults, generated ones.
+
+Promises: the truth of the shards, asked for each time; the catalog's copy of the columns has neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..catalog.model import Table
+from ..errors import ProgrammingError, invariant
+from ..sql.lexer import significant
+from ..sql.sequences import at_gateway, draws
+from ..storage import duck, shard
+from ..types import Column
+from .binding import shard_table
+from .gateway import Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Insertable:
+    """A column that can be inserted into. default: SQL of its default, or None."""
+
+    column: Column
+    default: str | None
+
+
+def insertable_columns(gateway: Gateway, table: Table) -> list[Insertable]:
+    """The columns of a table that can be inserted into, in order: generated ones are left out.
+
+    DuckDB lists the expression of a generated column as its default in one place and not in the other.
+    """
+    with gateway.asking() as connection:
+        described = duck.rows(connection, f"DESCRIBE {shard_table(table, 0)}")
+        listed = duck.rows(
+            connection,
+            "SELECT column_name, column_default FROM duckdb_columns()"
+            " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+            [shard.alias(table.placements[0]), table.schema, table.name],
+        )
+    defaults: dict[str, str | None] = {row[0]: row[4] for row in described}
+    generated = {name for name, default in listed if default is not None and defaults.get(name) is None}
+    return [
+        Insertable(column, _at_gateway(defaults[column.name]))
+        for column in table.columns
+        if column.name not in generated
+    ]
+
+
+def drawing_defaults(gateway: Gateway, table: Table, given: Sequence[str]) -> list[Insertable]:
+    """The columns beside those given whose defaults draw from a sequence, which a shard cannot."""
+    folded = {name.lower() for name in given}
+    return [
+        one
+        for one in insertable_columns(gateway, table)
+        if one.default is not None and draws(one.default) and one.column.name.lower() not in folded
+    ]
+
+
+def _at_gateway(default: str | None) -> str | None:
+    return None if default is None else at_gateway(default)
+
+
+def column_of(table: Table, name: str) -> Column:
+    """The column of this name. Raises ProgrammingError."""
+    for column in table.columns:
+        if column.name.lower() == name.lower():
+            return column
+    raise ProgrammingError(
+        f'column "{name}" of table "{table.name}" does not exist',
+        sqlstate="42703",
+        hint=f"It has {', '.join(column.name for column in table.columns)}.",
+    )
+
+
+def row_count(connection: duck.Connection, table: Table) -> int:
+    """How many rows a table has; DuckDB knows without reading them."""
+    parts = [
+        f"SELECT count(*) AS n FROM {shard_table(table, shard)}"
+        for shard in range(table.strategy.shard_count)
+    ]
+    count: int = duck.rows(connection, f"SELECT sum(n) FROM ({' UNION ALL '.join(parts)})")[0][0]
+    return count
+
+
+@contextmanager
+def stand_in(gateway: Gateway, connection: duck.Connection, table: Table, name: str) -> Iterator[None]:
+    """While the block runs, `temp.name` is an empty table with all that the user's definition of `table` says."""
+    with gateway.asking() as asking:
+        found = duck.rows(
+            asking,
+            "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+            [shard.alias(table.placements[0]), table.schema, table.name],
+        )
+    invariant(len(found) == 1, f"the shards have no table {table.name}")
+    definition: str = found[0][0]
+    body = next(lexeme.start for lexeme in significant(definition) if lexeme.text == "(")
+    duck.execute(connection, f"CREATE TEMP TABLE {name} {at_gateway(definition[body:])}")
+    try:
+        yield
+    finally:
+        duck.execute(connection, f"DROP TABLE temp.{name}")
