@@ -32,6 +32,7 @@ _HANDLERS: dict[StatementKind, _Handler] = {
     StatementKind.INSERT: changes.change,
     StatementKind.UPDATE: changes.change,
     StatementKind.DELETE: changes.change,
+    StatementKind.MERGE: changes.change,
     StatementKind.TRUNCATE: changes.change,
     StatementKind.COPY_FROM: changes.change,
     StatementKind.CREATE_TABLE: changes.define,
@@ -76,11 +77,10 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
 
 def _not_yet(sql: str, kind: StatementKind) -> Error:
     words = [lexeme.upper for lexeme in significant(sql)[:2]]
-    two = words[0] in ("EXPORT", "IMPORT", "MERGE", "COPY")
+    two = words[0] in ("EXPORT", "IMPORT", "COPY")
     hints = {
         StatementKind.TRANSACTION: "Each statement is its own transaction over all its shards.",
         StatementKind.FILES: "Use COPY … TO and COPY … FROM for each table.",
-        StatementKind.MERGE: "Use INSERT … ON CONFLICT DO UPDATE, UPDATE and DELETE.",
     }
     return NotSupportedError(
         f"{' '.join(words if two else words[:1])} is not supported yet", hint=hints.get(kind)
