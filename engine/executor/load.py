@@ -44,7 +44,10 @@ def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load
     failed = threading.Event()
     lanes = {shard: _Lane(shard, connection, job, failed) for shard, connection in writers.items()}
     with ExitStack() as order:
-        _feed(_batches(reader, job), lanes, failed, lambda: order.enter_context(duck.unordered(reader)))
+        give_up_order = (
+            (lambda: None) if job.keeps_first else lambda: order.enter_context(duck.unordered(reader))
+        )
+        _feed(_batches(reader, job), lanes, failed, give_up_order)
     for lane in lanes.values():
         if lane.error is not None:
             raise lane.error
