@@ -175,7 +175,7 @@ def _values(maker: Maker) -> Relation:
     alias = maker.alias()
     kinds = [maker.choose(list(maker.schema.columns["t0"])).kind, "int", "VARCHAR"]
     rows = [
-        f"({', '.join(f'{maker.constant(kind)}::{sql_type(kind)}' for kind in kinds)})"
+        f"({', '.join(f'CAST({maker.constant(kind)} AS {sql_type(kind)})' for kind in kinds)})"
         for _ in range(maker.random.randint(1, 4))
     ]
     columns = tuple(Column(f"{alias}.{name}", kind) for name, kind in zip("kvw", kinds, strict=True))
@@ -203,8 +203,13 @@ def _function(maker: Maker) -> Relation:
 def _sample(maker: Maker) -> Relation:
     """Samples that leave nothing to chance: none or all of the rows."""
     relation = table(maker)
-    method = maker.choose(("100%", "RESERVOIR(1000 ROWS)", "0 ROWS", "BERNOULLI(100%)", "SYSTEM(100%)"))
-    repeat = f" REPEATABLE ({maker.random.randint(1, 9)})" if maker.chance(0.5) else ""
+    if maker.chance(0.3):
+        method, repeat = maker.choose(("100%", "1000 ROWS", "0 ROWS")), ""
+    else:
+        method = maker.choose(
+            ("RESERVOIR(1000 ROWS)", "BERNOULLI(100%)", "SYSTEM(100%)", "RESERVOIR(0 ROWS)")
+        )
+        repeat = f" REPEATABLE ({maker.random.randint(1, 9)})" if maker.chance(0.5) else ""
     return Relation(f"{relation.sql} TABLESAMPLE {method}{repeat}", relation.columns, relation.order)
 
 

@@ -59,7 +59,7 @@ def select(maker: Maker, joins: Sequence[int] = (0, 0, 0, 1, 1, 1, 2, 2, 3)) -> 
         made = _groups(maker, relation)
     else:
         made = _windowed(maker, relation)
-    count = maker.choose((0, 0, 1, 1, 2))
+    count = maker.choose((0, 0, 0, 1, 1, 1, 2))
     made.where = " AND ".join(condition(maker, relation.columns) for _ in range(count))
     return made
 
@@ -168,14 +168,14 @@ def _windowed(maker: Maker, relation: Relation) -> Select:
     return made
 
 
-def of_kinds(maker: Maker, kinds: Sequence[str], *, cast: bool = True) -> str:
+def of_kinds(maker: Maker, kinds: Sequence[str]) -> str:
     """A SELECT of columns c1, c2, … of these kinds."""
     relation = from_clause(maker, maker.choose((0, 0, 0, 1, 1, 2)))
-    count = maker.choose((0, 1, 1, 2))
+    count = maker.choose((0, 0, 1, 1))
     where = " AND ".join(condition(maker, relation.columns) for _ in range(count))
     items = [expression(maker, relation.columns, kind, maker.choose((0, 0, 1, 2))) for kind in kinds]
     listed = ", ".join(
-        f"{item}{f'::{sql_type(kind)}' if cast else ''} AS c{number}"
+        f"CAST({item} AS {sql_type(kind)}) AS c{number}"
         for number, (item, kind) in enumerate(zip(items, kinds, strict=True), start=1)
     )
     distinct = maker.choose(("", "", "", "DISTINCT "))

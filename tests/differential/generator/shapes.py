@@ -85,7 +85,7 @@ def _star(maker: Maker) -> str:
         f"SELECT count(COLUMNS(*)) {tail}",
         f"SELECT max(COLUMNS(lambda c: c <> '{one}')) {tail}",
         f"SELECT COLUMNS('^[a-k]$') {tail}",
-        f"SELECT * LIKE 'y%' {tail}",
+        f"SELECT * LIKE '{one[0]}%' {tail}",
         f"SELECT DISTINCT * {tail}",
         f"SELECT {maker.choose(relation.columns).name.split('.')[0]} {tail}",
         f"SELECT *, count(*) OVER (PARTITION BY {one}) AS n {tail}",
