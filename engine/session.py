@@ -1,18 +1,23 @@
 """A session: one user's statements, one after another.
 
 Promises: a statement either does all it says or raises an `errors.Error` and changes nothing. The result of a statement
-stays readable while the next one runs. `cancel` may be called from any thread.
+stays readable while the next ones run, in bounded memory. A statement runs from its start until its last row was read;
+so long it can be cancelled, from any thread, and so long its time counts (`SET statement_timeout`).
 Leaves to others: what a statement does (`statements`), how statements arrive (`shell`, `proxy`, `dbapi.py`).
 """
 
 from __future__ import annotations
 
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .errors import InterfaceError
-from .executor.result import Result
+from .executor.result import BATCH_ROWS, Result, RowSource
 from .statements import dispatch, queries
 from .statements.context import Context
+from .storage import duck
+from .storage.interruption import Running
 from .types import Parameters
 
 if TYPE_CHECKING:
@@ -29,7 +34,10 @@ class Session:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.context = Context(database.gateway, lambda: database.plans)
-        self._open_result: Result | None = None
+        self._running: Running | None = None
+        self._open: weakref.ref[Result] | None = None
+        self._open_source: RowSource | None = None
+        self._aside: weakref.WeakSet[Result] = weakref.WeakSet()
         self._closed = False
 
     def execute(self, sql: str, parameters: Parameters = None) -> Result:
@@ -39,12 +47,23 @@ class Session:
         """
         if self._closed:
             raise InterfaceError("the session is closed")
-        if self._open_result is not None:
-            self._open_result.detach()
-            self._open_result = None
-        result = dispatch.run(self.context, sql, parameters)
+        running = Running(self.context.connections.interrupt, self.context.statement_timeout_s)
+        self._running = running
+        running.enter()
+        try:
+            if self._open is not None:
+                self._set_aside(running)
+            result = dispatch.run(self.context, sql, parameters)
+        except BaseException:
+            running.end()
+            raise
+        finally:
+            running.leave()
         if result.streaming:
-            self._open_result = result
+            result.running = running
+            self._open, self._open_source = weakref.ref(result), result.source
+        else:
+            running.end()
         return result
 
     def plan(self, sql: str, parameters: Parameters = None) -> Plan:
@@ -59,20 +78,47 @@ class Session:
 
     def cancel(self) -> None:
         """Stop the statement that is running, if one is; it raises QueryCanceledError."""
-        self.context.connections.interrupt()
+        for running in (*(result.running for result in list(self._aside)), self._running):
+            if running is not None and (running.busy or running is self._running):
+                running.cancel()
 
     def close(self) -> None:
         """End the session. Closing twice is fine."""
         if not self._closed:
             self._closed = True
-            if self._open_result is not None:
-                self._open_result.close()
+            result = self._open() if self._open is not None else None
+            for left in (result, *self._aside):
+                if left is not None:
+                    left.close()
             self.context.connections.close()
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
+
+    def _set_aside(self, running: Running) -> None:
+        """See to it that the open result of the statement before needs no connection of the session any more.
+
+        A few rows are kept in memory. Otherwise the result keeps its connection and the session takes a new one or,
+        where something was made on the old one that no other connection knows, the rows are moved into a file.
+        """
+        result, source = self._open() if self._open is not None else None, self._open_source
+        self._open = self._open_source = None
+        if result is None:
+            if isinstance(source, duck.Connection):
+                duck.abandon(source)  # Nobody can ask for its rows.
+        elif result.keep(BATCH_ROWS):
+            pass
+        elif self.context.has_own_state:
+            from .executor.spilled import SpilledRows
+
+            result.move(partial(SpilledRows, directory=self.context.gateway.scratch.path))
+        else:
+            result.take(self.context.connections.give_away(source))
+            self._aside.add(result)
+        if running.error is not None:
+            raise running.error  # What was cancelled is the statement that needs the connection.
 
     def __enter__(self) -> Session:
         return self

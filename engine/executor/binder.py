@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import Error
+from ..errors import Error, QueryCanceledError
 from ..planner.binder import Function
 from ..storage import duck
 from ..types import Column
@@ -15,10 +15,13 @@ _PLACES = frozenset({"query_location", "query_location_length", "location"})
 
 
 class GatewayBinder:
-    """A `planner.binder.Binder` over a session's connection to the gateway."""
+    """A `planner.binder.Binder` over a connection to the gateway.
 
-    def __init__(self, connection: duck.Connection) -> None:
-        self._connection = connection
+    connection: gives the one to ask; a session does not keep the same for its whole life.
+    """
+
+    def __init__(self, connection: Callable[[], duck.Connection]) -> None:
+        self._ask = connection
         self._functions: dict[str, Function] | None = None
         self._aliases: dict[str, str] | None = None
 
@@ -29,7 +32,9 @@ class GatewayBinder:
     def describe(self, sql: str) -> tuple[Column, ...] | None:
         """Names and types of a query's result; None for a query that does not bind."""
         try:
-            rows = duck.rows(self._connection, f"DESCRIBE {sql}")
+            rows = duck.rows(self._ask(), f"DESCRIBE {sql}")
+        except QueryCanceledError:
+            raise
         except Error:
             return None
         return tuple(Column(str(row[0]), str(row[1])) for row in rows)
@@ -38,7 +43,7 @@ class GatewayBinder:
         """All functions by name. A name with several meanings keeps the one that is hardest to plan."""
         if self._functions is None:
             rows = duck.rows(
-                self._connection,
+                self._ask(),
                 "SELECT lower(function_name), max(function_type),"
                 " bool_and(coalesce(stability, 'CONSISTENT') = 'CONSISTENT')"
                 " FROM system.main.duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')"
@@ -62,14 +67,16 @@ class GatewayBinder:
     def estimated_rows(self, sql: str) -> int | None:
         """About how many rows a query gives; None if DuckDB cannot say."""
         try:
-            rows = duck.rows(self._connection, f"EXPLAIN (FORMAT json) {sql}")
+            rows = duck.rows(self._ask(), f"EXPLAIN (FORMAT json) {sql}")
         except Error:
             return None
         return _estimate(json.loads(rows[0][1])[0])
 
     def _tree(self, sql: str) -> Any:
         try:
-            rows = duck.rows(self._connection, "SELECT json_serialize_sql(?::VARCHAR)", [sql])
+            rows = duck.rows(self._ask(), "SELECT json_serialize_sql(?::VARCHAR)", [sql])
+        except QueryCanceledError:
+            raise
         except Error:
             return None
         tree = json.loads(rows[0][0])
@@ -79,7 +86,7 @@ class GatewayBinder:
         """The functions that DuckDB has under another name too, and that name."""
         if self._aliases is None:
             rows = duck.rows(
-                self._connection,
+                self._ask(),
                 "SELECT lower(function_name), lower(min(alias_of)) FROM system.main.duckdb_functions() GROUP BY ALL"
                 " HAVING count(alias_of) = count(*) AND min(alias_of) = max(alias_of)",
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import Error, OperationalError
-from ..storage import duck, shard
+from ..storage import duck, interruption, shard
 from ..types import Parameters
 from .user_catalog import SEARCH_PATH
 from .versions import ShardVersions
@@ -76,6 +76,21 @@ class SessionConnections:
                 self._readers.discard(connection)
                 connection.close()
 
+    def give_away(self, source: object) -> duck.Connection:
+        """Leave a connection to the result that still reads from it: whoever gets it closes it.
+
+        source: where its rows wait, a connection of this session, or something that uses the one to the gateway. The
+        session has a new one in its place, with the same settings, but without what else was made on the old one.
+        """
+        for number, connection in self._shards.items():
+            if connection is source:
+                return self._shards.pop(number)
+        successor = self._new_gateway()
+        for sql, parameters in self._settings.values():
+            duck.execute(successor, sql, parameters)
+        given, self.gateway = self.gateway, successor
+        return given
+
     def repeat_on_shards(self, key: str, sql: str, parameters: Parameters = None) -> None:
         """Run a statement that the gateway has run on each connection to a shard, now and whenever one is made.
 
@@ -90,7 +105,7 @@ class SessionConnections:
         """Stop what any of the connections is doing."""
         with self._lock:
             for connection in (self.gateway, *list(self._shards.values()), *self._readers):
-                connection.interrupt()
+                duck.interrupt(connection)
         for tell in list(self.on_interrupt):
             tell()
 
@@ -107,6 +122,7 @@ class SessionConnections:
 
     @contextmanager
     def _transactions(self, numbers: Sequence[int]) -> Iterator[dict[int, duck.Connection]]:
+        interruption.go_on()
         connections = {number: self.shard(number) for number in numbers}
         begun: list[int] = []
         try:
@@ -116,6 +132,7 @@ class SessionConnections:
             yield connections
             if self._before_commit is not None:
                 self._before_commit()
+            interruption.decide()
             while begun:
                 try:
                     duck.execute(connections[begun[-1]], "COMMIT")
@@ -127,7 +144,7 @@ class SessionConnections:
                 _roll_back(connections[number])
 
     def close(self) -> None:
-        """Close them all."""
+        """Close them all, but for those that were given away."""
         for connection in (self.gateway, *self._shards.values()):
             connection.close()
         self._shards.clear()

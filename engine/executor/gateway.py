@@ -19,9 +19,11 @@ from ..catalog.store import CatalogStore, MemoryCatalogStore
 from ..errors import Error
 from ..sharding.hash import MAX_SHARDS, check_shard_count
 from ..sql.lexer import significant
-from ..storage import duck, shard
+from ..storage import duck, interruption, shard
 from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_directory
-from ..types import quote_identifier
+from ..storage.interruption import CancellableLock
+from ..storage.scratch import Scratch
+from ..types import quote_identifier, quote_string
 from . import user_catalog
 from .binding import shards_of, view_sql
 from .statistics import ShardStatistics
@@ -44,7 +46,7 @@ class Gateway:
     ) -> None:
         self.directory = directory
         self.instance = instance
-        self.write_lock = threading.RLock()
+        self.write_lock = CancellableLock()
         self.system_lock = threading.Lock()
         """Held while the system tables are filled."""
         self.versions = ShardVersions()
@@ -56,6 +58,8 @@ class Gateway:
         self.draws_unseen = False
         """Whether a view, macro, prepared statement or temporary table may draw from a sequence without saying so."""
         self._waiting: list[Definition] = []
+        self.scratch = Scratch.open(directory)
+        duck.execute(instance, f"SET GLOBAL temp_directory = {quote_string(str(self.scratch.path))}")
 
     @classmethod
     def open(
@@ -108,6 +112,7 @@ class Gateway:
 
     def publish(self, catalog: Catalog) -> None:
         """Save `catalog`, then put it in force. If saving fails the old one stays. The caller holds the write lock."""
+        interruption.decide()
         self._store.save(catalog)
         self._catalog = catalog
 
@@ -237,6 +242,7 @@ class Gateway:
 
         give_back(self)
         self.instance.close()
+        self.scratch.close()
         if self.directory is not None:
             self.directory.close()
 

@@ -9,6 +9,7 @@ Leaves to others: the query (`insert.py`, `copying.py`, `tables.py`), the transa
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -142,7 +143,9 @@ class _Lane:
         """Hand over some rows; waits while the writer is behind, unless something failed."""
         if self._thread is None:
             self._thread = threading.Thread(
-                target=self._write, args=(piece.batch.schema,), name=f"duckraft-load-{self._shard}"
+                target=contextvars.copy_context().run,
+                args=(self._write, piece.batch.schema),
+                name=f"duckraft-load-{self._shard}",
             )
             self._thread.start()
         while not self._failed.is_set():

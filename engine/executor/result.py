@@ -1,18 +1,25 @@
 """What a statement gives back: columns, rows that stream, a command tag.
 
 Promises: rows are fetched as the reader asks for them, in batches; an error while fetching is an `errors.Error` like
-any other. A result that its session needs to run another statement keeps its remaining rows (`detach`).
-Leaves to others: how rows look on a screen or a wire.
+any other, and ends the rows. What DuckDB holds for rows that are still to come is given up with the last row, with an
+error, and by `close`.
+Leaves to others: how rows look on a screen or a wire; when the connection behind a result is needed (`session.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
-from ..errors import Error, InterfaceError
+from ..errors import Error, InterfaceError, QueryCanceledError
 from ..storage import duck
 from ..types import Column, Row
+
+if TYPE_CHECKING:
+    from ..storage.interruption import Running
+    from .spilled import SpilledRows
 
 BATCH_ROWS = 2048
 
@@ -35,7 +42,7 @@ class Result:
     columns: empty for a statement without rows. tag: PostgreSQL's command tag, such as `INSERT 0 3` or `SELECT`.
     rowcount: rows changed or returned, −1 where it is not known before the rows are read. source: where the rows wait.
     text: the statement, for the positions of errors that come with a row, if `source` runs just that. on_close: called
-    when the result is closed, whatever was read of it.
+    once, when no more rows come or the result is closed.
     """
 
     def __init__(
@@ -52,6 +59,8 @@ class Result:
         self.columns = tuple(columns)
         self.tag = tag
         self.rowcount = rowcount
+        self.running: Running | None = None
+        """The statement, if its session lets its rows be cancelled."""
         self._rows = list(rows)
         self._next = 0
         self._source = source
@@ -66,18 +75,21 @@ class Result:
         """Whether rows are still to come from DuckDB."""
         return self._source is not None
 
+    @property
+    def source(self) -> RowSource | None:
+        """Where the rows that are still to come wait."""
+        return self._source
+
     def fetchmany(self, size: int = BATCH_ROWS) -> list[Row]:
         """Up to `size` more rows; an empty list at the end. Raises errors.Error."""
         self._check_open()
-        if self._source is not None:
-            source = self._source
-            batch: list[Row] = self._guarded(lambda: source.fetchmany(size))
-            if not batch:
-                self._source = None
-            return batch
-        batch = self._rows[self._next : self._next + size]
-        self._next += len(batch)
-        return batch
+        if self._rows:
+            rows = self._rows[self._next : self._next + size]
+            self._next += len(rows)
+            if rows:
+                return rows
+            self._rows = []
+        return self._pull(size)
 
     def fetchone(self) -> Row | None:
         """The next row, or None at the end."""
@@ -87,20 +99,15 @@ class Result:
     def fetchall(self) -> list[Row]:
         """All rows that are left. Raises errors.Error."""
         self._check_open()
-        if self._source is not None:
-            rows: list[Row] = self._guarded(self._source.fetchall)
-            self._source = None
-            return rows
-        rows = self._rows[self._next :]
-        self._next = len(self._rows)
-        return rows
+        rows, self._rows = self._rows[self._next :], []
+        return rows + self._pull(None) if rows else self._pull(None)
 
     def __iter__(self) -> Iterator[Row]:
         while batch := self.fetchmany():
             yield from batch
 
     def before_rows(self, call: Callable[[], None]) -> None:
-        """Call this now if the statement has run to its end, and else whenever rows were read, before they are given out.
+        """Call this now if the statement has run to its end, else whenever rows were read, before they are given out.
 
         What it raises is raised to the reader.
         """
@@ -109,25 +116,63 @@ class Result:
         else:
             call()
 
-    def detach(self) -> None:
-        """Read what is left into memory, so that the connection behind it is free again.
+    def keep(self, count: int) -> bool:
+        """Read up to `count` rows ahead. Returns whether that was all, so that the connection behind them is free.
 
         An error on the way is this result's, not that of the statement that needs the connection: it is raised when
         the rows are asked for.
         """
-        if self._source is not None and not self._closed:
-            try:
-                self._rows, self._next = self.fetchall(), 0
-            except Error as error:
-                self._failure = error
+        self._rows, self._next = self._rows[self._next :], 0
+        try:
+            while self._source is not None and len(self._rows) < count:
+                self._rows += self._read(count)
+        except Error as error:
+            self._failure = error
+        return self._source is None
+
+    def move(self, store: Callable[[RowSource], SpilledRows]) -> None:
+        """Let the rows that are left wait in a file. store: reads them all, and gives them back in turn.
+
+        An error on the way is this result's, as in `keep`.
+        """
+        source = self._source
+        if source is None:
+            return
+        try:
+            stored = duck.guarded(lambda: store(source), self._text)
+        except Error as error:
+            self._failure = error
+            self._end()
+        else:
+            self._end()
+            self._source, self._on_close = stored, stored.close
+
+    def take(self, connection: duck.Connection) -> None:
+        """The connection on which the rows wait is this result's own: it is closed when no more rows come."""
+        before = self._on_close
+
+        def close() -> None:
+            if before is not None:
+                before()
+            connection.close()
+
+        self._on_close = close
+        if self.running is not None:
+            self.running.interrupt = lambda: duck.interrupt(connection)
 
     def close(self) -> None:
         """Give up the rows that were not read. Closing twice is fine."""
+        if isinstance(self._source, duck.Connection):
+            with suppress(Error):  # Its session may be closed already.
+                duck.abandon(self._source)
         self._closed = True
-        self._source = None
         self._rows = []
-        if self._on_close is not None:
-            self._on_close()
+        self._end()
+
+    def __del__(self) -> None:
+        # Nobody can ask for the rows. The connection they wait on may run another statement by now: it is left alone.
+        if self._source is not None:
+            self._end()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -135,16 +180,52 @@ class Result:
         if self._failure is not None:
             raise self._failure
 
-    def _guarded(self, fetch: Callable[[], list[Row]]) -> list[Row]:
-        """What `fetch` returns; after an error there are no more rows."""
+    def _pull(self, size: int | None) -> list[Row]:
+        """Up to `size` rows of those that are still to come (None: all), for a reader who may be cancelled."""
+        if self._source is None:
+            return []
+        running = self.running
+        if running is None:
+            return self._read(size)
         try:
-            rows = duck.guarded(fetch, self._text)
+            running.enter()
+        except QueryCanceledError:
+            self._end()
+            raise
+        try:
+            return self._read(size)
+        except QueryCanceledError as error:
+            # Whoever waits for rows of a shard is told that it was cancelled, but not why.
+            raise running.error or error from None
+        finally:
+            running.leave()
+
+    def _read(self, size: int | None) -> list[Row]:
+        """Up to `size` rows of those that are still to come (None: all); after an error there are no more."""
+        source = self._source
+        if source is None:
+            return []
+        try:
+            rows = duck.guarded(
+                source.fetchall if size is None else partial(source.fetchmany, size), self._text
+            )
             if self._before_rows is not None:
                 self._before_rows()
-            return rows
         except Error:
-            self._source = None
+            self._end()
             raise
+        if size is None or not rows:
+            self._end()
+        return rows
+
+    def _end(self) -> None:
+        """No more rows come from where they waited."""
+        self._source = None
+        if self.running is not None:
+            self.running.end()
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
 
 
 def columns_of(connection: duck.Connection) -> tuple[Column, ...]:

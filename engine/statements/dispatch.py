@@ -45,6 +45,9 @@ _HANDLERS: dict[StatementKind, _Handler] = {
 }
 
 
+_OWN_STATE = frozenset({StatementKind.PREPARED, StatementKind.TRANSACTION})
+
+
 def run(context: Context, sql: str, parameters: Parameters) -> Result:
     """Run the one statement in `sql`. Raises errors.Error."""
     result = _run(context, sql, parameters)
@@ -65,6 +68,8 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     if handler is None:
         raise _not_yet(sql, classified.kind)
     check_target(sql, classified)
+    if classified.temporary or classified.kind in _OWN_STATE or "setseed" in sql.lower():
+        context.has_own_state = True
     answered = settings.shown(context, sql) or local.called(context, sql)
     if answered is not None:
         return answered

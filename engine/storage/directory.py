@@ -3,6 +3,7 @@
     catalog.json            what the database consists of (`catalog/store.py`)
     shards/0000.duckdb      one DuckDB file a shard
     shards/reference.duckdb the reference tables
+    tmp/                    what does not fit into memory (`scratch.py`)
     LOCK                    held by the process that has the database open; says which one
 
 Promises: a directory that is not a duckraft database, or no longer all of one, is refused before anything in it is
@@ -26,8 +27,9 @@ from ..errors import CatalogFileError, DirectoryInUseError, MissingShardFileErro
 CATALOG_NAME = "catalog.json"
 LOCK_NAME = "LOCK"
 SHARDS_NAME = "shards"
+SCRATCH_NAME = "tmp"
 
-_OURS = frozenset({CATALOG_NAME, f"{CATALOG_NAME}.new", LOCK_NAME, SHARDS_NAME})
+_OURS = frozenset({CATALOG_NAME, f"{CATALOG_NAME}.new", LOCK_NAME, SHARDS_NAME, SCRATCH_NAME})
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -77,6 +79,11 @@ class DataDirectory:
     def reference_path(self) -> Path:
         """The file of the reference tables."""
         return self.path / SHARDS_NAME / "reference.duckdb"
+
+    @property
+    def scratch_path(self) -> Path:
+        """The directory for what does not fit into memory while the database is open."""
+        return self.path / SCRATCH_NAME
 
     def shard_path(self, number: int) -> Path:
         """The file of shard `number`; the numbers start at 0."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import duckdb
 
 from .. import errors
 from ..types import Parameters
+from . import interruption
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +53,7 @@ def open_instance(threads: int | None = None, memory_limit: str | None = None) -
 
 def execute(connection: Connection, sql: str, parameters: Parameters = None) -> Connection:
     """Run one statement on `connection`; its rows wait there. Raises errors.Error."""
+    interruption.check()
     try:
         return connection.execute(sql) if parameters is None else connection.execute(sql, parameters)
     except duckdb.Error as error:
@@ -60,6 +62,7 @@ def execute(connection: Connection, sql: str, parameters: Parameters = None) -> 
 
 def execute_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Run one statement once per row of parameters. Raises errors.Error."""
+    interruption.check()
     try:
         connection.executemany(sql, rows)
     except duckdb.Error as error:
@@ -98,6 +101,7 @@ def arrow_stream(
     """The rows of a query as an Arrow stream of batches of about `batch_rows`. Raises errors.Error."""
     import pyarrow as pa
 
+    interruption.check()
     try:
         relation = connection.sql(sql) if parameters is None else connection.sql(sql, params=parameters)
         yield from relation.to_arrow_reader(batch_rows)
@@ -106,6 +110,12 @@ def arrow_stream(
     except (OSError, pa.ArrowException) as error:
         # Arrow passes DuckDB's exceptions on as its own; the kind is in the text.
         raise _translated(_class_named_in(str(error)), str(error), sql) from None
+
+
+def interrupt(connection: Connection) -> None:
+    """Stop what the connection is doing; one that is closed does nothing. May be called from any thread."""
+    with suppress(duckdb.ConnectionException):
+        connection.interrupt()
 
 
 def abandon(connection: Connection) -> None:
@@ -131,11 +141,10 @@ def guarded(call: Callable[[], _T], sql: str = "") -> _T:
         raise translate(error, sql) from None
     except OSError as error:
         # An Arrow stream passes the text of DuckDB's exception on, but not its class.
-        found = _LEADING_KIND.match(str(error))
-        kind = getattr(duckdb, found.group(1).replace(" ", "") + "Exception", None) if found else None
-        if kind is None:
+        kind = _class_named_in(str(error))
+        if kind is duckdb.Error:
             raise
-        raise translate(kind(str(error)), sql) from None
+        raise _translated(kind, str(error), sql) from None
 
 
 _BY_CLASS: tuple[tuple[type[duckdb.Error], type[errors.Error], str], ...] = (
@@ -204,6 +213,8 @@ def translate(error: duckdb.Error, sql: str = "") -> errors.Error:
 
 
 def _translated(duck_class: type[duckdb.Error], text: str, sql: str) -> errors.Error:
+    if issubclass(duck_class, duckdb.InterruptException) and (why := interruption.notice()) is not None:
+        return why
     message, byte_offset = _message_and_offset(text)
     position = None
     if byte_offset is not None and sql:

@@ -43,7 +43,7 @@ class Bench:
 
     def __init__(self, connection: duck.Connection) -> None:
         self.connection = connection
-        self.binder = GatewayBinder(connection)
+        self.binder = GatewayBinder(lambda: connection)
         self.catalog = Catalog("bench", 1, 2)
         for name, columns in TABLES.items():
             self.catalog = self.catalog.with_table(_table(name, columns, _KEYED_APART[name]))

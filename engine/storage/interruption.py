@@ -1,0 +1,230 @@
+"""What stops a running statement: its user, or its deadline.
+
+A statement runs from its start until its last row was read, in calls of its session; `Running` is one such statement.
+Promises: a cancel is not lost, wherever the statement is (between two steps, planning, waiting for a lock, with a
+reader who takes his time): each step begins by asking (`check`), and DuckDB is interrupted again and again until the
+statement has noticed. Once it has, nothing interrupts it any more: what cleans up runs in peace. What is decided is
+not interrupted either: a catalog being saved, shards that commit. The statement after it is never hit.
+Leaves to others: which connections to interrupt (`executor/connections.py`), who cancels (`session.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from enum import Enum
+
+from ..errors import QueryCanceledError
+
+_REPEAT_S = 0.01
+"""DuckDB forgets an interrupt that comes before it has begun to run what it was given."""
+
+_LINGER_S = 1.0
+"""How long the watchdog stays without work, since the next statement will have a deadline too."""
+
+_current: ContextVar[Running | None] = ContextVar("duckraft_running", default=None)
+
+
+class _State(Enum):
+    STOPPABLE = 1
+    DECIDED = 2
+    OVER = 3
+
+
+class Running:
+    """One running statement. Used by the thread of its session, but for `cancel` and `expire`.
+
+    interrupt: stops what DuckDB does for it; called from other threads, never after `end`. timeout_s: how long it may
+    run from now on; None for as long as it takes.
+    """
+
+    __slots__ = ("_busy", "_error", "_lock", "_state", "_token", "_watched", "interrupt")
+
+    def __init__(self, interrupt: Callable[[], None], timeout_s: float | None = None) -> None:
+        self.interrupt = interrupt
+        self._lock = threading.Lock()
+        self._error: QueryCanceledError | None = None
+        self._busy = False
+        self._state = _State.STOPPABLE
+        self._token: Token[Running | None] | None = None
+        self._watched = timeout_s is not None
+        if timeout_s is not None:
+            _watchdog.watch(self, time.monotonic() + timeout_s)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call of its session works on it now."""
+        return self._busy
+
+    @property
+    def error(self) -> QueryCanceledError | None:
+        """Why it must stop; None as long as it may go on."""
+        return self._error
+
+    def enter(self) -> None:
+        """A call of its session begins to work on it. Raises QueryCanceledError if it must stop."""
+        self._token = _current.set(self)
+        self._busy = True
+        try:
+            self.check()
+        except QueryCanceledError:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """That call is over; rows may still be to come."""
+        self._busy = False
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+
+    def end(self) -> None:
+        """It is over: nothing of it can hit what comes after."""
+        self._become(_State.OVER)
+        if self._watched:
+            _watchdog.forget(self)
+
+    def cancel(self) -> None:
+        """Make it raise QueryCanceledError as soon as it can. May be called from any thread, at any time."""
+        self._stop("canceling statement due to user request")
+
+    def expire(self) -> None:
+        """As `cancel`, because its time is up."""
+        self._stop("canceling statement due to statement timeout")
+
+    def check(self) -> None:
+        """Raise QueryCanceledError if it must stop and has not noticed yet."""
+        if self._error is not None and self._state is _State.STOPPABLE:
+            self._become(_State.OVER)
+            raise self._error
+
+    def decide(self) -> None:
+        """From now on it can only succeed, or fail by itself. Raises QueryCanceledError if it must stop."""
+        self.check()
+        if self._state is _State.STOPPABLE:
+            self._become(_State.DECIDED)
+
+    def go_on(self) -> None:
+        """Another step begins that can still be taken back. Raises QueryCanceledError if it must stop."""
+        if self._state is _State.DECIDED:
+            self._become(_State.STOPPABLE)
+        self.check()
+
+    def notice(self) -> None:
+        """DuckDB was interrupted for it."""
+        self._become(_State.OVER)
+
+    def _become(self, state: _State) -> None:
+        with self._lock:
+            self._state = state
+
+    def _stop(self, why: str) -> None:
+        with self._lock:
+            if self._state is _State.OVER:
+                return
+            if self._error is None:
+                self._error = QueryCanceledError(why)
+            if not self._busy:
+                return  # The next call that works on it asks.
+            if self._state is _State.STOPPABLE:
+                self.interrupt()
+            self._watched = True
+            _watchdog.watch(self, time.monotonic() + _REPEAT_S)
+
+
+def check() -> None:
+    """Raise QueryCanceledError if the statement that this thread runs must stop."""
+    running = _current.get()
+    if running is not None:
+        running.check()
+
+
+def decide() -> None:
+    """The statement that this thread runs takes a step that is not taken back: it is not stopped any more.
+
+    Raises QueryCanceledError if it must stop.
+    """
+    running = _current.get()
+    if running is not None:
+        running.decide()
+
+
+def go_on() -> None:
+    """The statement that this thread runs begins a step that can be taken back. Raises QueryCanceledError."""
+    running = _current.get()
+    if running is not None:
+        running.go_on()
+
+
+def notice() -> QueryCanceledError | None:
+    """DuckDB was interrupted while this thread ran a statement: why; None if nobody said that it must stop."""
+    running = _current.get()
+    if running is None or running.error is None:
+        return None
+    running.notice()
+    return running.error
+
+
+class CancellableLock:
+    """A lock that one thread may take several times, and whose waiting ends when the waiting statement must stop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            while not self._lock.acquire(timeout=_REPEAT_S):
+                check()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class _Watchdog:
+    """A thread that stops statements when it is time. It lives while there are any, and a little longer."""
+
+    def __init__(self) -> None:
+        self._due: dict[Running, float] = {}
+        self._changed = threading.Condition()
+        self._wakes_at = 0.0
+        self._alive = False
+
+    def watch(self, running: Running, at: float) -> None:
+        """Let its time be up at this moment (`time.monotonic`)."""
+        with self._changed:
+            self._due[running] = at
+            if not self._alive:
+                self._alive = True
+                threading.Thread(target=self._run, name="duckraft-watchdog", daemon=True).start()
+            elif at < self._wakes_at:
+                self._changed.notify()
+
+    def forget(self, running: Running) -> None:
+        """Leave it alone."""
+        with self._changed:
+            self._due.pop(running, None)
+
+    def _run(self) -> None:
+        while (ripe := self._next()) is not None:
+            for running in ripe:
+                running.expire()
+
+    def _next(self) -> list[Running] | None:
+        """Wait for the next moment: the statements whose time is up; None if there was nothing to do for a while."""
+        with self._changed:
+            now = time.monotonic()
+            self._wakes_at = min(self._due.values(), default=now + _LINGER_S)
+            came = self._wakes_at <= now or self._changed.wait(self._wakes_at - now)
+            if not came and not self._due:
+                self._alive = False
+                return None
+            now = time.monotonic()
+            ripe = [running for running, at in self._due.items() if at <= now]
+            for running in ripe:
+                del self._due[running]
+            return ripe
+
+
+_watchdog = _Watchdog()
