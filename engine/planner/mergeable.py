@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
+from ..types import quote_string
 from .analysis import DIALECT
 from .block import function_name
 
@@ -30,18 +31,35 @@ _BY_VALUE = {
 _MEANS = frozenset({"avg", "mean"})
 """By value, as a sum and a count, where that rounds as DuckDB does; by state otherwise."""
 
-_BY_STATE = frozenset(
+_OF_DOUBLES = frozenset(
     {
-        *_MEANS,
         *("stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "sem", "skewness"),
         *("kurtosis", "kurtosis_pop", "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy"),
         *("regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy"),
-        *("median", "quantile", "quantile_cont", "quantile_disc", "mad"),
-        *("approx_count_distinct", "approx_quantile", "approx_top_k"),
-        *("fsum", "kahan_sum", "sumkahan", "favg", "product", "sum_no_overflow", "decimal_average"),
+        *("fsum", "kahan_sum", "sumkahan", "favg", "product"),
+    }
+)
+"""By state; they take nothing but numbers cast to DOUBLE."""
+
+_EXTREMES = frozenset(
+    {
         *("any_value", "arbitrary", "first", "last"),
         *("arg_max", "argmax", "max_by", "arg_max_null", "arg_max_nulls_last"),
         *("arg_min", "argmin", "min_by", "arg_min_null", "arg_min_nulls_last"),
+    }
+)
+"""By state; they pick one of the rows."""
+
+_OF_ANY = _EXTREMES | {"median", "approx_count_distinct"}
+"""By state; their arguments stay of their own types."""
+
+_QUANTILES = frozenset({"quantile", "quantile_cont", "quantile_disc"})
+"""By state; their second argument is a constant."""
+
+_BY_STATE = frozenset(
+    {
+        *(_MEANS | _OF_DOUBLES | _OF_ANY | _QUANTILES),
+        *("mad", "approx_quantile", "approx_top_k", "sum_no_overflow", "decimal_average"),
     }
 )
 
@@ -57,15 +75,10 @@ _BY_ROWS = {
 }
 """Why the rows come to the gateway."""
 
-_WITH_COUNT = frozenset(name for name in {*_BY_VALUE, *_BY_STATE} if re.match(r"arg_?m|m(ax|in)", name))
+_WITH_COUNT = _EXTREMES | {"min", "max"}
 """Functions that give a list of the n best if they are given an n; that form has no state."""
 
-_IDEMPOTENT = frozenset(
-    {
-        *("min", "max", "bool_and", "bool_or", "bit_and", "bit_or"),
-        *(name for name in _BY_STATE if re.match(r"arg_?m|m(ax|in)_by|any_value|arbitrary|first|last", name)),
-    }
-)
+_IDEMPOTENT = _EXTREMES | {"min", "max", "bool_and", "bool_or", "bit_and", "bit_or"}
 """Functions for which a value that comes again changes nothing: DISTINCT need not look across shards."""
 
 _ORDERLESS = frozenset(_BY_VALUE) - {"sum"}
@@ -88,12 +101,14 @@ def known_aggregates() -> frozenset[str]:
 class TwoSteps:
     """How one aggregate is computed: the SQL of its parts (tables under the statement's names), and of merging them.
 
-    exported: whether the parts are states. merge: a template in which {0}, {1} stand for the parts.
+    exported: whether the parts are states. merge: a template in which {0}, {1} stand for the parts. restored: a
+    template of the state that {0} was before it travelled as a plain value; None if it can be no other than exported.
     """
 
     parts: tuple[exp.Expr, ...]
     exported: bool
     merge: str
+    restored: str | None = None
 
     def merged(self, names: Sequence[str]) -> exp.Expr:
         """The merging expression over parts of these names."""
@@ -128,20 +143,15 @@ def needs_rows(aggregate: exp.Expr) -> str | None:
 
 def _has_count(call: exp.Expr, name: str) -> bool:
     """Whether a minimum or maximum has one argument more than its plain form."""
-    arguments = [
-        argument
-        for child in call.iter_expressions()
-        for argument in (child.expressions if isinstance(child, exp.Distinct) else [child])
-    ]
-    return len(arguments) > (1 if name in ("min", "max") else 2)
+    return len(arguments_of(call)) > (1 if name in ("min", "max") else 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """The types of an aggregate's result and, for an average, of its argument."""
+    """The types of an aggregate's result and of its telling arguments."""
 
     result: str
-    argument: str | None = None
+    arguments: tuple[str, ...] = ()
 
 
 def two_steps(aggregate: exp.Expr, others: Sequence[exp.Expr], grouped: bool, kinds: Kinds) -> TwoSteps:
@@ -154,30 +164,56 @@ def two_steps(aggregate: exp.Expr, others: Sequence[exp.Expr], grouped: bool, ki
     if name in _BY_VALUE:
         return TwoSteps((aggregate,), False, f"CAST({_BY_VALUE[name]}({{0}}) AS {kinds.result})")
     if name in _MEANS and kinds.result == "DOUBLE":
-        merge = _average(kinds.argument or "", not grouped or _shares_its_parts(aggregate, others))
+        merge = _average(kinds.arguments[0], not grouped or _shares_its_parts(aggregate, others))
         if merge is not None:
             parts = tuple(_same_call(aggregate, function) for function in (exp.Sum, exp.Count))
             return TwoSteps(parts, False, merge)
-    return TwoSteps((aggregate,), True, "finalize(combine_aggr({0}))")
+    return TwoSteps((aggregate,), True, "finalize(combine_aggr({0}))", _restored(call, name, kinds.arguments))
 
 
-def argument_of(aggregate: exp.Expr) -> exp.Expr | None:
-    """The first argument of an average, whose type decides on its two steps; None for other aggregates."""
-    call = plain_call(aggregate)
-    if function_name(call) not in _MEANS:
+def _restored(call: exp.Expr, name: str, kinds: Sequence[str]) -> str | None:
+    """A template that makes a state again of the plain value {0}; None if DuckDB does not say what it takes for that.
+
+    DuckDB must be told the types to which it has cast the arguments, and the arguments that are constants.
+    """
+    constants = ""
+    if name in _OF_DOUBLES:
+        kinds = ["DOUBLE"] * len(kinds)
+    elif (
+        name in _QUANTILES and len(kinds) == 2 and not (name == "quantile_cont" and kinds[0].startswith("U"))
+    ):
+        fraction = arguments_of(call)[1].sql(dialect=DIALECT)
+        kinds = [kinds[0], "DOUBLE[]" if kinds[1].endswith("[]") else "DOUBLE"]
+        constants = f", [NULL, {fraction}]"
+    elif name not in _OF_ANY:
         return None
-    argument = call.expressions[0] if isinstance(call, exp.Anonymous) and call.expressions else call.this
-    return argument if isinstance(argument, exp.Expr) else None
+    listed = ", ".join(map(quote_string, kinds))
+    return f"to_aggregate_state({{0}}, '{name}', [{listed}]{constants})"
+
+
+def telling_arguments(aggregate: exp.Expr) -> list[exp.Expr]:
+    """The arguments of an aggregate if their types decide on its two steps."""
+    return [] if function_name(plain_call(aggregate)) in _BY_VALUE else arguments_of(aggregate)
+
+
+def arguments_of(aggregate: exp.Expr) -> list[exp.Expr]:
+    """The arguments of an aggregate, DISTINCT and ORDER BY left out."""
+    found: list[exp.Expr] = []
+    for child in plain_call(aggregate).iter_expressions():
+        found += child.expressions if isinstance(child, exp.Distinct) else [child]
+    return [argument.this if isinstance(argument, exp.Order) else argument for argument in found]
 
 
 def _shares_its_parts(aggregate: exp.Expr, others: Sequence[exp.Expr]) -> bool:
     """Whether DuckDB itself divides a sum by a count: it does so where that saves it an aggregate (EXPLAIN (SQL))."""
-    argument = argument_of(aggregate)
+    argument = arguments_of(aggregate)
     for other in others:
         call = plain_call(other)
         if other is aggregate:
             continue
-        if isinstance(call, (exp.Avg, exp.Count)) or (isinstance(call, exp.Sum) and call.this == argument):
+        if isinstance(call, (exp.Avg, exp.Count)) or (
+            isinstance(call, exp.Sum) and arguments_of(call) == argument
+        ):
             return True
     return False
 
@@ -201,5 +237,4 @@ def _same_call(aggregate: exp.Expr, function: type[exp.Func]) -> exp.Expr:
     """An average with another function over the same argument and the same FILTER."""
     if isinstance(aggregate, exp.Filter):
         return exp.Filter(this=_same_call(aggregate.this, function), expression=aggregate.expression.copy())
-    argument = argument_of(aggregate)
-    return function(this=argument.copy() if argument is not None else None)
+    return function(this=arguments_of(aggregate)[0].copy())

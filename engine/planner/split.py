@@ -24,7 +24,7 @@ from .analysis import DIALECT, Analysis, TableRef
 from .binder import Binder
 from .block import Block, as_block, render
 from .conditions import Conditions
-from .mergeable import Kinds, TwoSteps, argument_of, two_steps
+from .mergeable import Kinds, TwoSteps, telling_arguments, two_steps
 from .moving import Moving, dearer_than_gathering
 from .plan import Fragment, FragmentSlot, Piece, Plan, TableRoute, Tier
 
@@ -224,23 +224,21 @@ def _source(select: exp.Select) -> exp.Select:
 
 def _two_steps(block: Block, grouping: Grouping, binder: Binder) -> list[TwoSteps] | None:
     """How each aggregate is computed; None if DuckDB does not tell their types."""
-    arguments = [argument_of(aggregate) for aggregate in grouping.aggregates]
-    # The least of some values has their type.
+    arguments = [telling_arguments(aggregate) for aggregate in grouping.aggregates]
     listed = [aggregate.sql(dialect=DIALECT) for aggregate in grouping.aggregates]
-    listed += [f"min({argument.sql(dialect=DIALECT)})" for argument in arguments if argument is not None]
+    # Any of some values has their type.
+    listed += [f"any_value({argument.sql(dialect=DIALECT)})" for given in arguments for argument in given]
     if not listed:
         return []
     described = binder.describe(f"SELECT {', '.join(listed)}{_source(block.select).sql(dialect=DIALECT)[8:]}")
     if described is None:
         return None
-    kinds = [column.type for column in described]
-    argument_kinds = iter(kinds[len(grouping.aggregates) :])
+    kinds = iter([column.type for column in described])
+    results = [next(kinds) for _ in grouping.aggregates]
     others, grouped = grouping.aggregates, bool(grouping.groups)
     return [
-        two_steps(
-            aggregate, others, grouped, Kinds(kind, next(argument_kinds) if argument is not None else None)
-        )
-        for aggregate, argument, kind in zip(grouping.aggregates, arguments, kinds, strict=False)
+        two_steps(aggregate, others, grouped, Kinds(result, tuple(next(kinds) for _ in given)))
+        for aggregate, result, given in zip(grouping.aggregates, results, arguments, strict=True)
     ]
 
 
