@@ -64,13 +64,12 @@ class HashStrategy:
 
     def shards_for(self, predicates: Predicates) -> frozenset[int]:
         """The shards of the keys that the predicates leave, if those can be counted out; else all."""
-        everything = frozenset(range(self.shard_count))
         restrictions = restrict_key(self.key, self.types, predicates)
         if restrictions is None:
             return frozenset()
         keys = possible_keys(restrictions)
         if keys is None:
-            return everything
+            return frozenset(range(self.shard_count))
         return frozenset(self._shard_of_canonical(key) for key in keys)
 
     def _shard_of_canonical(self, canonical: Sequence[Any]) -> int:

@@ -124,6 +124,8 @@ def _bound(key_type: KeyType, value: Any, inclusive: bool) -> tuple[Any, bool]:
 def _settled(found: Restriction, key_type: KeyType) -> Restriction:
     """`found` in its simplest form: values without bounds, no values if nothing is left, few values counted out."""
     if found.values is not None:
+        if found.lower is None and found.upper is None and found.nullable:
+            return found
         return Restriction(frozenset(value for value in found.values if found.admits(value)))
     if found.lower is None or found.upper is None:
         return found
