@@ -100,6 +100,7 @@ def apply_setting(gateway: Gateway, connections: SessionConnections, sql: str) -
         or (verb == "PRAGMA" and not value)
     ):
         connections.repeat_on_shards(f"{scope} {name}", sql)
+    gateway.settings_version += 1
     return Result((), verb)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..executor.binder import GatewayBinder
 from ..executor.connections import SessionConnections
 from ..executor.gateway import Gateway
+from ..executor.parsed import ParsedTexts
 from ..executor.sequence_blocks import settle
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Context:
         self.connections = SessionConnections(
             gateway.instance, gateway.versions, before_commit=lambda: settle(gateway)
         )
+        self.parsed = ParsedTexts(gateway)
         self.binder = GatewayBinder(lambda: self.connections.gateway)
         self.allowed_tiers: frozenset[Tier] | None = None
         self.has_own_macros = False

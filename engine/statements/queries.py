@@ -36,7 +36,11 @@ def run_query(context: Context, sql: str, parameters: Parameters, _: Classified)
 def run_routed(context: Context, sql: str, parameters: Parameters) -> Result | None:
     """Run a statement of a shape that is known to need one shard only; None if it is not known."""
     shard = known_shard(context, sql, parameters)
-    return None if shard is None else stream(context.connections.shard(shard), sql, parameters)
+    if shard is None:
+        return None
+    connection = context.connections.shard(shard)
+    parsed = None if parameters is None else context.parsed.statement(connection, sql)
+    return stream(connection, sql, parameters, parsed)
 
 
 def known_shard(context: Context, sql: str, parameters: Parameters) -> int | None:
@@ -84,9 +88,11 @@ def _moving(context: Context) -> Moving | None:
     return Moving(context.gateway.statistics, allowed)
 
 
-def stream(connection: duck.Connection, sql: str, parameters: Parameters) -> Result:
-    """Start a statement on a connection, whose rows then wait there."""
-    duck.execute(connection, sql, parameters)
+def stream(
+    connection: duck.Connection, sql: str, parameters: Parameters, parsed: duck.Statement | None = None
+) -> Result:
+    """Start a statement on a connection, whose rows then wait there. parsed: as in `duck.execute`."""
+    duck.execute(connection, sql, parameters, parsed)
     return Result(columns_of(connection), "SELECT", source=connection, text=sql)
 
 

@@ -27,6 +27,9 @@ _T = TypeVar("_T")
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 """A connection of DuckDB's client; one thread at a time may use it."""
 
+Statement: TypeAlias = duckdb.Statement
+"""A statement that DuckDB's parser has read: any connection can run it, any number of times."""
+
 
 def open_instance(threads: int | None = None, memory_limit: str | None = None) -> Connection:
     """A new DuckDB instance in memory: the gateway, to which shards are attached.
@@ -51,13 +54,27 @@ def open_instance(threads: int | None = None, memory_limit: str | None = None) -
     return connection
 
 
-def execute(connection: Connection, sql: str, parameters: Parameters = None) -> Connection:
-    """Run one statement on `connection`; its rows wait there. Raises errors.Error."""
+def execute(
+    connection: Connection, sql: str, parameters: Parameters = None, parsed: Statement | None = None
+) -> Connection:
+    """Run one statement on `connection`; its rows wait there. parsed: `sql`, parsed before. Raises errors.Error."""
     interruption.check()
+    statement = parsed or sql
     try:
-        return connection.execute(sql) if parameters is None else connection.execute(sql, parameters)
+        return (
+            connection.execute(statement) if parameters is None else connection.execute(statement, parameters)
+        )
     except duckdb.Error as error:
         raise translate(error, sql) from None
+
+
+def parse(connection: Connection, sql: str) -> Statement | None:
+    """What DuckDB's parser reads in `sql`; None if it makes more than one statement of it. Raises errors.Error."""
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise translate(error, sql) from None
+    return statements[0] if len(statements) == 1 else None
 
 
 def execute_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
