@@ -57,6 +57,8 @@ class Gateway:
         """By sequence, the first and the last value of the block that is reserved in the catalog."""
         self.draws_unseen = False
         """Whether a view, macro, prepared statement or temporary table may draw from a sequence without saying so."""
+        self.settings_version = 0
+        """How often a session has changed a setting of DuckDB's."""
         self._waiting: list[Definition] = []
         self.scratch = Scratch.open(directory)
         duck.execute(instance, f"SET GLOBAL temp_directory = {quote_string(str(self.scratch.path))}")
