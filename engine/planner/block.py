@@ -86,6 +86,8 @@ def as_block(
     if len(refs) != len(inside):
         return "it reads relations that are not tables"
     own = [ref for ref in refs if ref.scope is select]
+    if own and select.args.get("from_") is None:
+        return "it joins nothing"  # As sqlglot reads `SELECT 1 x JOIN t`, which DuckDB refuses.
     sources = (
         [select.args["from_"].this, *(join.this for join in select.args.get("joins") or [])] if own else []
     )
