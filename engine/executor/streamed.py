@@ -19,12 +19,13 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..catalog.model import REFERENCE_SHARD
 from ..errors import Error, QueryCanceledError
 from ..planner.plan import Fragment, Move, Plan
 from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, Row, quote_identifier
-from .binding import attached_sql, shard_table
+from .binding import attached_sql, shard_table, union_of
 from .channel import Channel
 from .connections import SessionConnections
 from .result import columns_of
@@ -100,6 +101,8 @@ class Streams:
 
     def _relation(self, fragment: Fragment, connection: duck.Connection) -> str:
         """A sub-select that gives the fragment's rows on `connection`."""
+        if fragment.place(fragment.shards[0]) == REFERENCE_SHARD:
+            return f"({union_of(fragment)})"
         for move in fragment.moves():
             self._move(move)
         first = self._sql(fragment, fragment.shards[0])
@@ -107,7 +110,8 @@ class Streams:
             parameters = parameters_in(first, self._parameters)
             described = duck.rows(reader, f"DESCRIBE {first}", parameters)
             columns = [Column(str(row[0]), str(row[1])) for row in described]
-            if not can_be_carried(columns):
+            states = dict(fragment.states)
+            if not can_be_carried(columns, states):
                 return f"({' UNION ALL '.join(self._sql(fragment, shard) for shard in fragment.shards)})"
             schema = duck.arrow_schema(reader, f"SELECT {leaving(columns)} FROM ({first})", parameters)
         name = f"duckraft_{fragment.name}"
@@ -115,7 +119,7 @@ class Streams:
         duck.guarded(partial(connection.register, name, rows))
         if connection is self._gateway:
             self._registered.append(name)
-        return f"(SELECT {arrived(columns)} FROM {quote_identifier(name)})"
+        return f"(SELECT {arrived(columns, states)} FROM {quote_identifier(name)})"
 
     def _move(self, move: Move) -> None:
         """Bring a move's rows to where they are read."""

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
-from sqlglot import exp
-
 from ..types import Column, quote_identifier
 from .analysis import DIALECT, Analysis, TableRef
 from .conditions import Conditions, Link
@@ -240,14 +238,14 @@ INTEGERS = frozenset(
 
 
 def same_values(link: Link) -> bool:
-    """Whether the two columns of a link have values that are equal only if they are the same."""
+    """Whether both columns of a link exist, with types whose values are equal only if they are the same."""
     kinds = {type_of(link.source, link.source_column), type_of(link.target, link.target_column)}
-    return len(kinds) == 1 or kinds <= INTEGERS
+    return "" not in kinds and (len(kinds) == 1 or kinds <= INTEGERS)
 
 
 def type_of(ref: TableRef, column: str) -> str:
-    """The DuckDB type of a column of a reference."""
-    return next(known.type for known in ref.table.columns if known.name.lower() == column.lower())
+    """The DuckDB type of a column of a reference; empty if it has none of this name."""
+    return next((known.type for known in ref.table.columns if known.name.lower() == column.lower()), "")
 
 
 def _is_primary_key(ref: TableRef, column: str) -> bool:

@@ -110,7 +110,9 @@ class Fragment:
 
     name: as the merge SQL and EXPLAIN call it. pieces: SQL text with slots for tables and for moved relations. shards:
     shard numbers of the tables in it (they are co-located), ascending; (0,) if it reads reference tables only. A
-    fragment that reads moved relations only runs on shards of the first sharded table among its routes.
+    fragment that reads moved relations only runs on shards of the first sharded table among its routes. states: of its
+    columns, those that are states of aggregates and could travel as plain values: the column, and a template that makes
+    the state of the value again.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Fragment:
     shards: tuple[int, ...]
     routes: tuple[TableRoute, ...]
     reason: str
+    states: tuple[tuple[str, str], ...] = ()
 
     def sql(
         self, name_of: Callable[[Table], str], moved: Callable[[Move], str] = lambda move: move.name

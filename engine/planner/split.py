@@ -111,9 +111,10 @@ def push_block(
         pushed = _push_whole(block, grouping, columns)
     if isinstance(pushed, str):
         return pushed
-    pieces, before, after = pushed
+    pieces, before, after, states = pushed
     because = _reason(shape, block)
-    fragment = Fragment(name, pieces, block.shards, tuple(routes[ref] for ref in block.refs), because)
+    used = tuple(routes[ref] for ref in block.refs)
+    fragment = Fragment(name, pieces, block.shards, used, because, states)
     return PushedBlock(before, fragment, after)
 
 
@@ -156,8 +157,8 @@ def _shape_of(block: Block, grouping: Grouping, moving: Moving | None) -> Shape 
     return "every row of the shards is part of the answer: there is nothing to do before they meet"
 
 
-Pushed = tuple[tuple[Piece, ...], str, str]
-"""The fragment's text, and the merge SQL before and behind the fragment."""
+Pushed = tuple[tuple[Piece, ...], str, str, tuple[tuple[str, str], ...]]
+"""The fragment's text, the merge SQL before and behind the fragment, and the states among its columns."""
 
 
 def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], binder: Binder) -> Pushed | str:
@@ -172,6 +173,7 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
         names[group] = exp.column(f"g{number}", table=_ALIAS)
         projections += [*render(group, block), f" AS g{number}, "]
     known: dict[str, str] = {}
+    states: dict[str, str] = {}
     for aggregate, step in zip(grouping.aggregates, steps, strict=True):
         given: list[str] = []
         for part in step.parts:
@@ -180,6 +182,8 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
                 known[text] = f"a{len(known) + 1}"
                 exported = " EXPORT_STATE" if step.exported else ""
                 projections += [*render(part, block), f"{exported} AS {known[text]}, "]
+            if step.restored is not None:
+                states[known[text]] = step.restored
             given.append(f"{_ALIAS}.{known[text]}")
         names[aggregate] = step.merged(given)
     projections.append(str(projections.pop()).removesuffix(", "))
@@ -189,7 +193,7 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
         # By position: a name would mean a column of a table first.
         text_of.append(f" GROUP BY {', '.join(map(str, range(1, len(grouping.groups) + 1)))}")
     merge = _merge_of_parts(select, grouping, names, columns)
-    return merge if isinstance(merge, str) else (tuple(text_of), *merge)
+    return merge if isinstance(merge, str) else (tuple(text_of), *merge, tuple(states.items()))
 
 
 def _has_many_groups(block: Block, grouping: Grouping, binder: Binder) -> bool:
@@ -321,7 +325,7 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
     before = f"SELECT {'DISTINCT ' if distinct else ''}{listed} FROM "
     # DISTINCT leaves only result columns to sort by, and those have their positions.
     after = _order_by("{}" if distinct else f"{_ALIAS}.c{{}}", sorting)
-    return tuple(text), before, after + _cutting(select)
+    return tuple(text), before, after + _cutting(select), ()
 
 
 def _order_by(name: str, sorting: Sequence[tuple[int, str]]) -> str:
