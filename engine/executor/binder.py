@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import Error, QueryCanceledError
 from ..planner.binder import Function
-from ..storage import duck
+from ..storage import duck, interruption
 from ..types import Column
 
 _PLACES = frozenset({"query_location", "query_location_length", "location"})
@@ -21,9 +21,14 @@ class GatewayBinder:
     """
 
     def __init__(self, connection: Callable[[], duck.Connection]) -> None:
-        self._ask = connection
+        self._connection = connection
         self._functions: dict[str, Function] | None = None
         self._aliases: dict[str, str] | None = None
+
+    def _ask(self) -> duck.Connection:
+        """The connection to ask, unless the statement that is planned must stop: then QueryCanceledError."""
+        interruption.check()
+        return self._connection()
 
     def forget_functions(self) -> None:
         """Ask for the functions anew the next time: a macro may have come or gone."""
@@ -33,6 +38,8 @@ class GatewayBinder:
         """Names and types of a query's result; None for a query that does not bind."""
         try:
             rows = duck.rows(self._ask(), f"DESCRIBE {sql}")
+        except QueryCanceledError:
+            raise
         except QueryCanceledError:
             raise
         except Error:
@@ -68,6 +75,8 @@ class GatewayBinder:
         """About how many rows a query gives; None if DuckDB cannot say."""
         try:
             rows = duck.rows(self._ask(), f"EXPLAIN (FORMAT json) {sql}")
+        except QueryCanceledError:
+            raise
         except Error:
             return None
         return _estimate(json.loads(rows[0][1])[0])
@@ -75,6 +84,8 @@ class GatewayBinder:
     def _tree(self, sql: str) -> Any:
         try:
             rows = duck.rows(self._ask(), "SELECT json_serialize_sql(?::VARCHAR)", [sql])
+        except QueryCanceledError:
+            raise
         except QueryCanceledError:
             raise
         except Error:

@@ -101,4 +101,4 @@ def stand_in(gateway: Gateway, connection: duck.Connection, table: Table, name: 
     try:
         yield
     finally:
-        duck.execute(connection, f"DROP TABLE temp.{name}")
+        duck.clean_up(connection, f"DROP TABLE temp.{name}")

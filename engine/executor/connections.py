@@ -127,8 +127,8 @@ class SessionConnections:
         begun: list[int] = []
         try:
             for number, connection in connections.items():
+                begun.append(number)  # First: one that is interrupted may have begun.
                 duck.execute(connection, "BEGIN")
-                begun.append(number)
             yield connections
             if self._before_commit is not None:
                 self._before_commit()
@@ -167,7 +167,7 @@ def _commit_failed(left: list[int], count: int, error: Error) -> Error:
 def _roll_back(connection: duck.Connection) -> None:
     """Leave the transaction; one that DuckDB has already ended counts as left."""
     try:
-        duck.execute(connection, "ROLLBACK")
+        duck.clean_up(connection, "ROLLBACK")
     except Error as error:
         if error.sqlstate != "25P01":
             raise

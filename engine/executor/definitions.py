@@ -101,7 +101,7 @@ def run_and_publish(
         if catalog_after is not None:
             gateway.publish(catalog_after())
     except BaseException:
-        duck.execute(connection, "ROLLBACK")
+        duck.clean_up(connection, "ROLLBACK")
         raise
     duck.execute(connection, "COMMIT")
 

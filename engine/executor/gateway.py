@@ -120,6 +120,7 @@ class Gateway:
 
     def note(self, catalog: Catalog) -> None:
         """Save `catalog` ahead of the change that it says; the one in force stays. The caller holds the write lock."""
+        interruption.decide()
         self._store.save(catalog)
 
     def find_table(self, name: tuple[str, ...]) -> Table | None:

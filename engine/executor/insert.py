@@ -158,7 +158,7 @@ def _staging(
         with shown_as(_STAGING, table.name):
             yield Composed(((parts.prefix, 0), into, (parts.body, parts.body_start)))
     finally:
-        duck.execute(connection, f"DROP TABLE temp.{_STAGING}")
+        duck.clean_up(connection, f"DROP TABLE temp.{_STAGING}")
 
 
 def _with_names(connection: duck.Connection, parts: InsertParts, parameters: Parameters) -> InsertParts:

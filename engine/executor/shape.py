@@ -49,7 +49,7 @@ def shape_of(
     try:
         return read_shape(connection, "temp", "main", _SCRATCH)
     finally:
-        duck.execute(connection, f"DROP TABLE temp.{_SCRATCH}")
+        duck.clean_up(connection, f"DROP TABLE temp.{_SCRATCH}")
 
 
 def _shape_on_shard(gateway: Gateway, connections: SessionConnections, create: CreateTable) -> Shape:
@@ -70,7 +70,7 @@ def _shape_on_shard(gateway: Gateway, connections: SessionConnections, create: C
         execute(connection, Composed(((f"CREATE TABLE {shard.qualified(home, schema, name)} ", None), text)))
         return read_shape(connection, shard.alias(home), schema, name)
     finally:
-        duck.execute(connection, "ROLLBACK")
+        duck.clean_up(connection, "ROLLBACK")
 
 
 def strategy_of(gateway: Gateway, connection: duck.Connection, create: CreateTable, shape: Shape) -> Strategy:

@@ -53,7 +53,7 @@ def load_staged(reader: duck.Connection, writers: dict[int, duck.Connection], jo
                 count += duck.guarded(writer.fetchall)[0][0]
         return Loaded(count, returned, columns)
     finally:
-        duck.execute(reader, f"DROP TABLE {stage}")
+        duck.clean_up(reader, f"DROP TABLE {stage}")
 
 
 def _dealt_query(job: Load, strategy: SpreadStrategy) -> str:

@@ -85,7 +85,7 @@ def staging_table(connection: duck.Connection) -> Iterator[str]:
     try:
         yield name
     finally:
-        duck.execute(connection, f"DROP TABLE IF EXISTS {name}")
+        duck.clean_up(connection, f"DROP TABLE IF EXISTS {name}")
 
 
 def apply(connections: SessionConnections, change: StagedChange) -> Result:

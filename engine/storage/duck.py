@@ -77,9 +77,14 @@ def parse(connection: Connection, sql: str) -> Statement | None:
     return statements[0] if len(statements) == 1 else None
 
 
+def clean_up(connection: Connection, sql: str) -> None:
+    """Run a statement that takes away what another one left, even if that was cancelled. Raises errors.Error."""
+    with interruption.undisturbed():
+        execute(connection, sql)
+
+
 def execute_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Run one statement once per row of parameters. Raises errors.Error."""
-    interruption.check()
     try:
         connection.executemany(sql, rows)
     except duckdb.Error as error:
@@ -108,7 +113,7 @@ def unordered(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        execute(beside, f"SET GLOBAL preserve_insertion_order = {str(before).lower()}")
+        clean_up(beside, f"SET GLOBAL preserve_insertion_order = {str(before).lower()}")
         beside.close()
 
 

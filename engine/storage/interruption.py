@@ -2,9 +2,9 @@
 
 A statement runs from its start until its last row was read, in calls of its session; `Running` is one such statement.
 Promises: a cancel is not lost, wherever the statement is (between two steps, planning, waiting for a lock, with a
-reader who takes his time): each step begins by asking (`check`), and DuckDB is interrupted again and again until the
-statement has noticed. Once it has, nothing interrupts it any more: what cleans up runs in peace. What is decided is
-not interrupted either: a catalog being saved, shards that commit. The statement after it is never hit.
+reader who takes his time): the longer ones ask (`check`), and DuckDB is interrupted again and again until the statement
+has noticed. Once it has, nothing interrupts it any more. What is decided is not interrupted either, such as shards that
+commit, nor what cleans up (`undisturbed`). The statement after it is never hit.
 Leaves to others: which connections to interrupt (`executor/connections.py`), who cancels (`session.py`).
 """
 
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from enum import Enum
 
@@ -112,6 +113,18 @@ class Running:
             self._become(_State.STOPPABLE)
         self.check()
 
+    def hold(self) -> _State:
+        """Do not interrupt it for now. Returns what `release` wants to know."""
+        with self._lock:
+            before = self._state
+            if before is _State.STOPPABLE:
+                self._state = _State.DECIDED
+            return before
+
+    def release(self, before: _State) -> None:
+        """It may be interrupted as it could before `hold`."""
+        self._become(before)
+
     def notice(self) -> None:
         """DuckDB was interrupted for it."""
         self._become(_State.OVER)
@@ -158,6 +171,20 @@ def go_on() -> None:
         running.go_on()
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """The statement that this thread runs is not interrupted inside, whoever wants it to stop."""
+    running = _current.get()
+    if running is None:
+        yield
+        return
+    before = running.hold()
+    try:
+        yield
+    finally:
+        running.release(before)
+
+
 def notice() -> QueryCanceledError | None:
     """DuckDB was interrupted while this thread ran a statement: why; None if nobody said that it must stop."""
     running = _current.get()
@@ -174,6 +201,7 @@ class CancellableLock:
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:
+        check()
         if not self._lock.acquire(blocking=False):
             while not self._lock.acquire(timeout=_REPEAT_S):
                 check()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from . import load, point, route, start
+from . import load, point, route, start, stream
 from .tpch import data
 from .tpch import run as tpch_run
 
@@ -117,6 +117,20 @@ def point_command(shards: int, rows: int, iterations: int) -> None:
 def start_command(runs: int) -> None:
     """Start the shell, run one statement, exit."""
     start.run(runs)
+
+
+@main.command("stream")
+@_shards
+@click.option("--rows", default=50_000_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--memory-limit", default="256MB", show_default=True, help="DuckDB's memory_limit.")
+@click.option(
+    "--most", "most_mb", default=600, show_default=True, help="Megabytes; exit 1 if a process needs more."
+)
+@click.pass_context
+def stream_command(context: click.Context, shards: int, rows: int, memory_limit: str, most_mb: int) -> None:
+    """Read a large result to its end."""
+    if not stream.run(rows, shards, memory_limit, most_mb):
+        context.exit(1)
 
 
 if __name__ == "__main__":
