@@ -34,7 +34,7 @@ def create_definition(
     kind = _kind(sql, classified.object_kind)
     tag = f"CREATE {_TAGS.get(kind, kind)}"
     name = object_name(sql, classified.object_kind)
-    if kind == "VIEW" and gateway.find_table(name) is not None:
+    if kind == "VIEW" and not classified.temporary and gateway.find_table(name) is not None:
         raise ProgrammingError(
             f'Existing object "{name[-1]}" is a table, not a view',
             sqlstate="42809",

@@ -74,9 +74,7 @@ def check_target(sql: str, classified: Classified) -> None:
             classified.kind is StatementKind.ATTACHMENT and name.lower() == SCHEMA
         ):
             raise _refused(lexeme)
-    first = next(
-        (at for at, lexeme in enumerate(lexemes) if lexeme.upper not in _BEFORE_TARGET), len(lexemes)
-    )
+    first = _start_of_target(lexemes, 0)
     found = name_at(lexemes, first)
     if found is None:
         return
@@ -85,6 +83,27 @@ def check_target(sql: str, classified: Classified) -> None:
     parts = found[0] if classified.object_kind == "SCHEMA" else found[0][:-1]
     if SCHEMA in (part.lower() for part in parts):
         raise _refused(lexemes[first])
+
+
+def target_of(sql: str) -> tuple[str, ...] | None:
+    """The parts of the name of what a change, or a statement that defines something, is about."""
+    lexemes = significant(sql)
+    start = 0
+    if lexemes and lexemes[0].upper == "WITH":
+        depth = 0
+        for index, lexeme in enumerate(lexemes):
+            depth += {"(": 1, ")": -1}.get(lexeme.text, 0)
+            if depth == 0 and lexeme.upper in ("INSERT", "UPDATE", "DELETE", "MERGE"):
+                start = index
+                break
+    found = name_at(lexemes, _start_of_target(lexemes, start))
+    return found[0] if found is not None else None
+
+
+def _start_of_target(lexemes: list[Lexeme], start: int) -> int:
+    while start < len(lexemes) and lexemes[start].upper in _BEFORE_TARGET:
+        start += 1
+    return start
 
 
 def _refused(lexeme: Lexeme) -> ProgrammingError:

@@ -39,6 +39,8 @@ class Context:
         self.allowed_tiers: frozenset[Tier] | None = None
         self.has_own_macros = False
         self.has_own_state = False
+        self.temporaries: frozenset[str] = frozenset()
+        """The folded names of its temporary tables and views."""
         self.binding = "attached"
         self.allowed_joins: frozenset[JoinStrategy] | None = None
         self.statement_timeout_s: float | None = None

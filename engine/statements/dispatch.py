@@ -14,7 +14,7 @@ from ..sql.classify import Classified, StatementKind, classify
 from ..sql.lexer import significant
 from ..sql.split import single_statement
 from ..types import Parameters
-from . import changes, explaining, local, queries, settings
+from . import changes, explaining, local, queries, settings, temporary
 from .context import Context
 
 _Handler = Callable[[Context, str, Parameters, Classified], Result]
@@ -45,6 +45,7 @@ _HANDLERS: dict[StatementKind, _Handler] = {
 }
 
 
+_OF_NAMES = frozenset({StatementKind.DROP, StatementKind.ALTER})
 _OWN_STATE = frozenset({StatementKind.PREPARED, StatementKind.TRANSACTION})
 
 
@@ -57,7 +58,8 @@ def run(context: Context, sql: str, parameters: Parameters) -> Result:
 
 
 def _run(context: Context, sql: str, parameters: Parameters) -> Result:
-    routed = queries.run_routed(context, sql, parameters)
+    is_hidden = bool(context.temporaries) and temporary.hides(context, sql)
+    routed = None if is_hidden else queries.run_routed(context, sql, parameters)
     if routed is not None:
         return routed
     sql = single_statement(sql)
@@ -74,7 +76,10 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     if answered is not None:
         return answered
     reading = reading_own(sql)
-    result = handler(context, reading, parameters, classified)
+    hidden = temporary.run_hidden(context, reading, parameters, classified) if is_hidden else None
+    result = hidden if hidden is not None else handler(context, reading, parameters, classified)
+    if classified.temporary or (context.temporaries and classified.kind in _OF_NAMES):
+        temporary.note_temporaries(context)
     if reading is not sql:
         result.columns = tuple(replace(column, name=as_written(column.name)) for column in result.columns)
     return result
