@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -27,27 +28,49 @@ class Join:
 
 def join_of(analysis: Analysis, select: exp.Select) -> Join | None:
     """The join of a SELECT of tables: all inner, or one LEFT JOIN of two without WHERE; None for all else."""
-    refs = analysis.refs_of(select)
-    by_node = {id(ref.node): ref for ref in refs}
-    sources = sources_of(select)
-    if len(sources) < 2 or not all(id(source) in by_node and is_plain_source(source) for source in sources):
+    tables = tables_of(analysis, select)
+    if tables is None or len(tables) < 2:
         return None
-    where = select.args.get("where")
-    conditions = conjuncts(where.this if where is not None else None)
+    joins = select.args.get("joins") or []
     optional: TableRef | None = None
-    for join in select.args.get("joins") or []:
-        if join.method or join.args.get("using") or join.kind.upper() not in ("", "INNER", "OUTER", "CROSS"):
+    if not are_inner(joins):
+        if len(joins) > 1 or select.args.get("where") is not None or joins[0].side.upper() != "LEFT":
             return None
-        if join.side.upper() == "LEFT" and len(sources) == 2 and where is None:
-            optional = by_node[id(join.this)]
-        elif join.side:
+        if joins[0].method or joins[0].args.get("using") or joins[0].kind.upper() not in ("", "OUTER"):
             return None
-        conditions += conjuncts(join.args.get("on"))
+        optional = tables[1]
+    conditions = conditions_of(select)
     found = [touched(analysis, select, condition) for condition in conditions]
     known = [refs for refs in found if refs]
     if len(known) != len(found):
         return None
-    return Join(refs, optional, list(zip(conditions, known, strict=True)))
+    return Join(analysis.refs_of(select), optional, list(zip(conditions, known, strict=True)))
+
+
+def tables_of(analysis: Analysis, select: exp.Select) -> list[TableRef] | None:
+    """The tables in the FROM of a SELECT, in order; None if anything else is there."""
+    by_node = {id(ref.node): ref for ref in analysis.refs_of(select)}
+    sources = sources_of(select)
+    if not all(id(source) in by_node and is_plain_source(source) for source in sources):
+        return None
+    return [by_node[id(source)] for source in sources]
+
+
+def are_inner(joins: Sequence[exp.Join]) -> bool:
+    """Whether joins are inner ones, whose conditions might as well stand in the WHERE."""
+    return not any(
+        join.method or join.args.get("using") or join.side or join.kind.upper() not in ("", "INNER", "CROSS")
+        for join in joins
+    )
+
+
+def conditions_of(select: exp.Select) -> list[exp.Expr]:
+    """The conditions of the WHERE and of each ON."""
+    where = select.args.get("where")
+    conditions = conjuncts(where.this if where is not None else None)
+    for join in select.args.get("joins") or []:
+        conditions += conjuncts(join.args.get("on"))
+    return conditions
 
 
 def touched(analysis: Analysis, select: exp.Select, expression: exp.Expr) -> set[TableRef] | None:
