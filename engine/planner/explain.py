@@ -46,7 +46,18 @@ def _fragment_lines(fragment: Fragment, last: bool) -> list[str]:
     branch, stem = ("└─ ", "   ") if last else ("├─ ", "│  ")
     lines = [f"{branch}{fragment.name}: on {_numbers(fragment.shards)} ({fragment.reason})"]
     lines += _block("sql", fragment.sql(lambda table: table.name), f"{stem}  ")
+    lines += _move_lines(fragment, f"{stem}  ")
     lines += _table_lines(fragment.routes, f"{stem}  ")
+    return lines
+
+
+def _move_lines(fragment: Fragment, indent: str) -> list[str]:
+    """What is moved to the fragment's shards before it runs; deeper, what is moved before that."""
+    lines: list[str] = []
+    for move in fragment.moves():
+        lines.append(f"{indent}{move.describe()}")
+        lines += _block("sql", move.source.sql(lambda table: table.name), f"{indent}  ")
+        lines += _move_lines(move.source, f"{indent}  ")
     return lines
 
 

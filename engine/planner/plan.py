@@ -77,14 +77,14 @@ class Move:
     def describe(self) -> str:
         """What moves, from where to where, how much, and why: one line for EXPLAIN."""
         what = ", ".join(dict.fromkeys(route.name for route in self.source.routes))
-        many = {
-            MoveKind.BROADCAST: "all rows to each of",
+        where = {
+            MoveKind.BROADCAST: "to each of",
             MoveKind.REPARTITION: "each row to one of",
-            MoveKind.KEYS: "the distinct join keys to each of",
+            MoveKind.KEYS: "distinct join keys to each of",
         }[self.kind]
         return (
-            f"{self.name}: {self.kind} of {what} from {_numbers(self.source.shards)}, {many} "
-            f"{_numbers(self.destinations)}, about {self.rows} rows, {self.bytes} bytes ({self.reason})"
+            f"{self.name}: {self.kind} of {what} from {_numbers(self.source.shards)}, {where} "
+            f"{_numbers(self.destinations)}; about {self.rows} rows, {self.bytes} bytes ({self.reason})"
         )
 
 
