@@ -188,7 +188,9 @@ def _raise_errors(connections: SessionConnections, target: Target, stage: str) -
     )
     if found:
         number, message = found[0]
-        text = f"Merge error condition {clauses[number].match}"
+        clause = clauses[number]
+        condition = f" AND ({clause.condition.text})" if clause.condition is not None else ""
+        text = f"Merge error condition {clause.match}{condition}"
         raise IntegrityError(f"{text}: {message}" if message else text, sqlstate="23000")
 
 

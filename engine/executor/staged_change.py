@@ -167,7 +167,7 @@ def _stay_sql(change: StagedChange, shard: int) -> str:
     """Change the rows that stay on a shard, and insert those that are new there."""
     alias = quote_identifier(change.alias)
     rows = f"SELECT * FROM {change.stage} WHERE {PLACE} = {shard} AND ({SHARD} IS NULL OR {SHARD} = {shard})"
-    clauses = [_clause(step) for step in change.steps]
+    clauses = [_clause(step) for step in change.steps] or ["WHEN MATCHED THEN DO NOTHING"]
     return (
         f"MERGE INTO {shard_table(change.table, shard)} AS {alias} USING ({rows}) AS {_CHANGE}"
         f" ON {_CHANGE}.{ROW} = {alias}.rowid {' '.join(clauses)}{_returning(change.returning)}"
