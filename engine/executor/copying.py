@@ -8,6 +8,7 @@ from ..catalog.model import Table
 from ..errors import NotSupportedError
 from ..sql.fingerprint import number_parameters
 from ..sql.insert import CopyParts, parse_copy
+from ..sql.lexer import Kind, significant
 from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier, quote_string
@@ -21,6 +22,8 @@ from .result import Result
 
 _FORMATS_BY_ENDING = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 _CSV_NAMES = {"delimiter": "delim", "null": "nullstr"}
+_CSV_LISTS = frozenset({"force_not_null"})
+"""Options whose value is a list of columns, written as one name or in parentheses."""
 
 
 def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters) -> Result:
@@ -82,9 +85,21 @@ def _file_query(file: str, options: dict[str, str], columns: Sequence[Column]) -
         for column in columns
     )
     if kind == "csv":
-        options = {_CSV_NAMES.get(name, name): value for name, value in options.items()}
+        options = {
+            _CSV_NAMES.get(name, name): _list(value) if name in _CSV_LISTS else value
+            for name, value in options.items()
+        }
     settings = "".join(f", {name} = {value}" for name, value in options.items())
     if kind != "parquet":
         types = ", ".join(f"{quote_string(column.name)}: {quote_string(column.type)}" for column in columns)
         settings = f", columns = {{{types}}}{settings}"
     return f"SELECT {casts} FROM read_{kind}({file}{settings}) AS source({names})"
+
+
+def _list(value: str) -> str:
+    """The columns that an option of COPY names, as a list of strings."""
+    names = [lexeme for lexeme in significant(value) if lexeme.kind in (Kind.WORD, Kind.QUOTED, Kind.STRING)]
+    bare = (
+        name.text[1:-1].replace("''", "'") if name.kind is Kind.STRING else name.identifier for name in names
+    )
+    return f"[{', '.join(map(quote_string, bare))}]"

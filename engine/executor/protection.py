@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 from ..errors import ProgrammingError
 from ..sql.classify import Classified, StatementKind
@@ -73,6 +74,14 @@ def check_target(sql: str, classified: Classified) -> None:
         if (_SHARD.match(name) and name.lower() not in OWN) or (
             classified.kind is StatementKind.ATTACHMENT and name.lower() == SCHEMA
         ):
+            raise _refused(lexeme)
+        if (
+            classified.kind is StatementKind.ATTACHMENT
+            and lexeme.kind is Kind.STRING
+            and not any(other.upper == "AS" for other in lexemes)
+            and _SHARD.match(PurePath(lexeme.text[1:-1]).name)
+        ):
+            # DuckDB would call the database as the file is called.
             raise _refused(lexeme)
     first = _start_of_target(lexemes, 0)
     found = name_at(lexemes, first)

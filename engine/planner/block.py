@@ -172,9 +172,7 @@ def function_name(node: exp.Expr) -> str | None:
     return found.group(1).lower() if found else None
 
 
-def _shards(
-    select: exp.Select, own: Sequence[TableRef], routes: dict[TableRef, TableRoute]
-) -> Anchored:
+def _shards(select: exp.Select, own: Sequence[TableRef], routes: dict[TableRef, TableRoute]) -> Anchored:
     """The shards that can give a row: those that every table in `own` which must be there has rows on.
 
     own: the references that stay where they are.

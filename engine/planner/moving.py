@@ -74,9 +74,7 @@ def dearer_than_gathering(
     answer = rows * sum(width(column.type) for column in columns)
     if moved + answer <= gathered:
         return None
-    return (
-        f"moving about {moved} bytes and answering with {answer} costs more than gathering the tables: {gathered} bytes"
-    )
+    return f"moving about {moved} bytes and answering with {answer} costs more than gathering the tables: {gathered} bytes"
 
 
 _WIDTHS = (
@@ -218,9 +216,7 @@ class Leavings:
                 before,
             )
             keys = ("(SELECT k FROM ", MoveSlot(move), ")")
-        fragment = replace(
-            plain.fragment, pieces=(*plain.fragment.pieces, f"{joint}{column} IN ", *keys)
-        )
+        fragment = replace(plain.fragment, pieces=(*plain.fragment.pieces, f"{joint}{column} IN ", *keys))
         return Leaving(fragment, ceil(plain.rows * share), ceil(plain.bytes * share), before)
 
     def _share_with_partner(self, link: Link) -> float:

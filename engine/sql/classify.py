@@ -159,14 +159,14 @@ def _classify_show(lexemes: list[Lexeme]) -> Classified:
 
 
 def _classify_copy(lexemes: list[Lexeme]) -> Classified:
+    if [lexeme.upper for lexeme in lexemes[1:3]] == ["FROM", "DATABASE"]:
+        return Classified(StatementKind.FILES)
     index = 1
     while index < len(lexemes):
         if lexemes[index].text == "(" and lexemes[index].kind is Kind.SYMBOL:
             closing = matching_parenthesis(lexemes, index)
             index = len(lexemes) if closing is None else closing + 1
             continue
-        if lexemes[index].upper == "DATABASE":
-            return Classified(StatementKind.FILES)
         if lexemes[index].upper == "FROM":
             return Classified(StatementKind.COPY_FROM)
         if lexemes[index].upper == "TO":

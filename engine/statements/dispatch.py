@@ -14,7 +14,7 @@ from ..sql.classify import Classified, StatementKind, classify
 from ..sql.lexer import significant
 from ..sql.split import single_statement
 from ..types import Parameters
-from . import changes, explaining, local, queries, settings, temporary
+from . import changes, explaining, exporting, local, queries, settings, temporary
 from .context import Context
 
 _Handler = Callable[[Context, str, Parameters, Classified], Result]
@@ -29,6 +29,7 @@ _HANDLERS: dict[StatementKind, _Handler] = {
     StatementKind.PREPARED: local.prepared,
     StatementKind.ATTACHMENT: local.gateway_statement,
     StatementKind.CHECKPOINT: local.checkpoint,
+    StatementKind.FILES: exporting.transfer,
     StatementKind.INSERT: changes.change,
     StatementKind.UPDATE: changes.change,
     StatementKind.DELETE: changes.change,
@@ -68,7 +69,7 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
         return Result((), "")
     handler = _HANDLERS.get(classified.kind)
     if handler is None:
-        raise _not_yet(sql, classified.kind)
+        raise _not_yet(sql)
     check_target(sql, classified)
     if classified.temporary or classified.kind in _OWN_STATE or "setseed" in sql.lower():
         context.has_own_state = True
@@ -85,13 +86,8 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     return result
 
 
-def _not_yet(sql: str, kind: StatementKind) -> Error:
-    words = [lexeme.upper for lexeme in significant(sql)[:2]]
-    two = words[0] in ("EXPORT", "IMPORT", "COPY")
-    hints = {
-        StatementKind.TRANSACTION: "Each statement is its own transaction over all its shards.",
-        StatementKind.FILES: "Use COPY … TO and COPY … FROM for each table.",
-    }
+def _not_yet(sql: str) -> Error:
     return NotSupportedError(
-        f"{' '.join(words if two else words[:1])} is not supported yet", hint=hints.get(kind)
+        f"{significant(sql)[0].upper} is not supported yet",
+        hint="Each statement is its own transaction over all its shards.",
     )
