@@ -82,6 +82,8 @@ def apply_setting(gateway: Gateway, connections: SessionConnections, sql: str) -
     if verb == "USE" or name in _SEARCH_PATHS:
         # The path in force is the only one: with another, shards and gateway would not find their own tables.
         _check_search_path(value)
+        if verb == "USE" and not value:
+            duck.execute(connections.gateway, sql)  # DuckDB says what is missing.
         return Result((), verb)
     _check_allowed(name, value if verb != "RESET" else "default")
     if name == "enable_external_access" and value in _OFF:

@@ -62,9 +62,7 @@ def test_parameters_of_every_style(session: Session, sql: str, parameters: Param
         ("SELECT 1; SELECT 2", "42601", "SELECT 2"),
         ("CREATE SEQUENCE s", "0A000", None),
         ("BEGIN", "0A000", None),
-        ("EXPORT DATABASE 'x'", "0A000", None),
         ("EXPLAIN ANALYZE SELECT 1", "0A000", None),
-        ("PREPARE p AS INSERT INTO t VALUES (1, 'a')", "0A000", None),
         ("DETACH duckraft_s0", "42501", "duckraft_s0"),
         ("ATTACH ':memory:' AS duckraft_s9", "42501", "duckraft_s9"),
         ("ATTACH ':memory:' AS duckraft", "42501", None),
@@ -86,7 +84,6 @@ def test_errors_have_a_state_and_a_position_in_the_users_text(
 
 def test_what_is_not_supported_is_called_as_the_user_wrote_it(session: Session) -> None:
     assert error_of(session, "begin transaction").message == "BEGIN is not supported yet"
-    assert error_of(session, "export database 'x'").message == "EXPORT DATABASE is not supported yet"
 
 
 @pytest.mark.usefixtures("table")
