@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 
 class Kind(IntEnum):
@@ -78,8 +79,22 @@ _COMMENT_MARK = re.compile(r"/\*|\*/")
 _BLANK = re.compile(r"\s*")
 
 
+_REMEMBERED_TEXTS = 32
+_LONGEST_REMEMBERED = 16_384
+
+
 def scan(text: str) -> list[Lexeme]:
     """All lexemes of `text` in order, comments among them, blanks left out."""
+    return list(_remembered(text)) if len(text) <= _LONGEST_REMEMBERED else _scan(text)
+
+
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _remembered(text: str) -> tuple[Lexeme, ...]:
+    """The lexemes of one of the last texts: several parts of the planner look at the same statement."""
+    return tuple(_scan(text))
+
+
+def _scan(text: str) -> list[Lexeme]:
     lexemes: list[Lexeme] = []
     position = 0
     length = len(text)
