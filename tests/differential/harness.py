@@ -3,12 +3,13 @@
 Promises: names, types and every value of the rows count; the order of the rows counts where the caller says that it is
 fixed; floating-point values may differ by 1e-9 of their size, since they depend on the order of summing, and NaN equals
 NaN. A statement must fail on both or on neither, with SQLSTATEs of one class; the messages may differ. Each plan that
-some set of allowed tiers leads to is run, and a routed one twice, so that a remembered shape is run too.
+a statement can have is run, and a routed one twice, so that a remembered shape is run too.
 Leaves to others: which statements, on which data (`corpus.py`, `generator`), placed how (`layouts.py`).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import duckdb
 
 from duckraft.engine.database import Database
 from duckraft.engine.errors import Error, InternalError
+from duckraft.engine.planner.moving import JoinStrategy
 from duckraft.engine.planner.plan import Plan, Tier
 from duckraft.engine.session import Session
 from duckraft.engine.storage.duck import translate
@@ -26,10 +28,28 @@ from duckraft.engine.types import Parameters
 RELATIVE_TOLERANCE = 1e-9
 ROWS_SHOWN = 12
 
-TIERS: dict[str, frozenset[Tier] | None] = {
-    "all tiers": None,
-    "gather": frozenset({Tier.GATHER}),
-    "split": frozenset({Tier.GATHER, Tier.SPLIT}),
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a session is allowed when it runs a query. None: everything. binding: "attached" or "streamed"."""
+
+    tiers: frozenset[Tier] | None = None
+    joins: frozenset[JoinStrategy] | None = None
+    binding: str = "attached"
+
+
+ANY_WAY = "all tiers"
+WAYS: dict[str, Way] = {
+    ANY_WAY: Way(),
+    "split": Way(frozenset({Tier.GATHER, Tier.SPLIT})),
+    "gather": Way(frozenset({Tier.GATHER})),
+    "streamed": Way(binding="streamed"),
+    "streamed, gather": Way(frozenset({Tier.GATHER}), binding="streamed"),
+    **{
+        f"streamed, {strategy}": Way(joins=frozenset({strategy}), binding="streamed")
+        for strategy in JoinStrategy
+        if strategy is not JoinStrategy.GATHER
+    },
 }
 
 Row = tuple[Any, ...]
@@ -75,11 +95,11 @@ Outcome = Answer | Failure
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A statement that a sharded database answered otherwise. place: layout and shard count."""
+    """A statement that a sharded database answered otherwise. place: layout and shard count. way: one of WAYS."""
 
     statement: Statement
     place: str
-    tiers: str
+    way: str
     plan: str
     expected: Outcome
     got: Outcome
@@ -88,7 +108,7 @@ class Mismatch:
     def __str__(self) -> str:
         parameters = "" if self.statement.parameters is None else f"\n  with {self.statement.parameters!r}"
         return (
-            f"{self.difference}\n  {self.statement.sql}{parameters}\n  on {self.place}, {self.tiers} ({self.plan})\n"
+            f"{self.difference}\n  {self.statement.sql}{parameters}\n  on {self.place}, {self.way} ({self.plan})\n"
             f"  plain DuckDB: {self.expected}\n  duckraft:     {self.got}"
         )
 
@@ -194,11 +214,14 @@ def _flat(value: object) -> Iterator[object]:
 class Sharded:
     """A sharded database under test. place: how its tables are laid out, for messages. answers: those compared."""
 
-    def __init__(self, place: str, shards: int, *, threads: int = 2) -> None:
+    def __init__(self, place: str, shards: int, *, threads: int = 2, streams: bool = False) -> None:
+        """streams: fragments are to be streamed, as from other nodes, with every way of joining by turns."""
         self.place = place
         self.answers = 0
         self.database = Database.open(None, shards=shards, threads=threads)
         self.session = self.database.session()
+        self._streamed = itertools.cycle([name for name in WAYS if name.startswith("streamed")])
+        self._streams = streams
 
     def close(self) -> None:
         """Give up the database."""
@@ -210,16 +233,16 @@ class Sharded:
             self.session.execute(sql).close()
 
     def mismatches(self, statement: Statement, expected: Outcome) -> Iterator[Mismatch]:
-        """Where a query is answered otherwise than `expected`, for every different plan that the tiers lead to."""
-        for name in self._ways(statement):
-            found = self.compare(statement, expected, name)
+        """Where a query is answered otherwise than `expected`, for every different plan that it can have here."""
+        for way in self._ways(statement):
+            found = self.compare(statement, expected, way)
             if found is not None:
                 yield found
-        self.session.context.allowed_tiers = None
+        self._allow(ANY_WAY)
 
-    def compare(self, statement: Statement, expected: Outcome, tiers: str) -> Mismatch | None:
-        """Where a query is answered otherwise than `expected` with one set of tiers."""
-        self.session.context.allowed_tiers = TIERS[tiers]
+    def compare(self, statement: Statement, expected: Outcome, way: str) -> Mismatch | None:
+        """Where a query is answered otherwise than `expected` in one way."""
+        self._allow(way)
         self.answers += 1
         got = ask_sharded(self.session, statement)
         found = difference(expected, got, ordered=statement.ordered)
@@ -227,24 +250,33 @@ class Sharded:
             return None
         plan = self._plan(statement)
         told = "no plan" if plan is None else f"{plan.tier} plan: {plan.reason}"
-        return Mismatch(statement, self.place, tiers, told, expected, got, found)
+        return Mismatch(statement, self.place, way, told, expected, got, found)
 
     def _ways(self, statement: Statement) -> Iterator[str]:
-        """Sets of tiers, each of which leads to another plan; a routed statement is run again as a known shape."""
-        self.session.context.allowed_tiers = None
+        """Ways that lead to different plans; a routed statement is run again as a known shape."""
+        self._allow(ANY_WAY)
         plan = self._plan(statement)
-        yield "all tiers"
+        yield ANY_WAY
         if plan is None or plan.tier is Tier.LOCAL:
+            return
+        if plan.tier is Tier.ROUTE:
+            yield ANY_WAY
+        if self._streams:
+            yield next(self._streamed)
             return
         if plan.tier is Tier.GATHER and "; " not in plan.reason:
             return  # Otherwise the text was rewritten before it was found that nothing of it can be pushed.
         if plan.tier is Tier.ROUTE:
-            yield "all tiers"
-            self.session.context.allowed_tiers = TIERS["split"]
+            self._allow("split")
             without_route = self._plan(statement)
             if without_route is not None and without_route.tier is Tier.SPLIT:
                 yield "split"
         yield "gather"
+
+    def _allow(self, way: str) -> None:
+        context, allowed = self.session.context, WAYS[way]
+        context.allowed_tiers, context.allowed_joins = allowed.tiers, allowed.joins
+        context.binding = allowed.binding
 
     def _plan(self, statement: Statement) -> Plan | None:
         """The plan of a statement, or None if planning it fails."""

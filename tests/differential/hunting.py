@@ -26,6 +26,8 @@ PLACES_PER_SCHEMA = 3
 THREADS = 1
 """Of each database. The tables are so small that more of them only get in each other's way."""
 _SHARD_COUNTS = (1, 2, 3, 3, 3, 8)
+STREAMED_SHARE = 0.25
+"""Of the places, where fragments are streamed too."""
 MOST_ROWS = 4000
 """A statement with more rows is not compared: that would take the time of many others."""
 
@@ -99,7 +101,9 @@ class Round:
         self._turned: duckdb.DuckDBPyConnection | None = None
         self._places: list[Sharded] = []
         for layout, shards in chosen:
-            place = Sharded(f"{layout}, {shards} shards, seed {seed}", shards, threads=THREADS)
+            streams = self.random.random() < STREAMED_SHARE
+            told = f"{layout}, {shards} shards, seed {seed}"
+            place = Sharded(told, shards, threads=THREADS, streams=streams)
             self._closing.callback(place.close)
             place.run([BEFORE, *create_statements(self.schema.tables, layout, shards), *self.schema.inserts])
             place.run(self.schema.definitions)
@@ -128,13 +132,16 @@ class Round:
             return Tried(statement, failed, compared)
         if not self._is_fixed(statement, expected):
             return Tried(statement, failed, compared, found, undefined=True)
-        shrunk = shrink(statement, lambda smaller: self._still_wrong(smaller, place) is not None)
-        return Tried(statement, failed, compared, self._still_wrong(shrunk, place) or found)
+        shrunk = shrink(statement, lambda smaller: self._also_wrong(smaller, place, found) is not None)
+        return Tried(statement, failed, compared, self._also_wrong(shrunk, place, found) or found)
 
-    def _still_wrong(self, statement: Statement, place: Sharded) -> Mismatch | None:
+    def _also_wrong(self, statement: Statement, place: Sharded, like: Mismatch) -> Mismatch | None:
+        """Where a statement is answered wrongly in the same way as another one."""
         expected = ask_plain(self._plain, statement)
         found = _first_mismatch(place, statement, expected)
-        return found if found is not None and self._is_fixed(statement, expected) else None
+        if found is None or _way(found) != _way(like) or not self._is_fixed(statement, expected):
+            return None
+        return found
 
     def _is_fixed(self, statement: Statement, expected: Outcome) -> bool:
         """Whether plain DuckDB gives the same answer if it has the rows in another order."""
@@ -167,6 +174,13 @@ def is_ordered(statement: Statement, expected: Outcome) -> bool:
         return False
     listed = found.group(1)
     return listed == "ALL" or len(re.findall(r"[0-9]+", listed)) == len(expected.columns)
+
+
+def _way(mismatch: Mismatch) -> tuple[str, bool]:
+    """In which way an answer is wrong, without its values."""
+    difference = mismatch.difference
+    rows = " instead of " in difference and not difference.startswith("error ")
+    return "other rows" if rows else difference, isinstance(mismatch.expected, Answer)
 
 
 def _first_mismatch(place: Sharded, statement: Statement, expected: Outcome) -> Mismatch | None:

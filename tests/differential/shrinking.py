@@ -60,7 +60,9 @@ def candidates(sql: str) -> Iterator[str]:
     seen: set[str] = {sql}
     for start, end, instead in sorted(_spans(lexemes), key=lambda span: span[0] - span[1]):
         for text in instead:
-            smaller = "".join([*lexemes[:start], text, *lexemes[end:]]).strip()
+            smaller = re.sub(
+                r"\s+", " ", " ".join(["".join(lexemes[:start]), text, "".join(lexemes[end:])])
+            ).strip()
             if len(smaller) < len(sql) and smaller not in seen:
                 seen.add(smaller)
                 yield smaller

@@ -59,7 +59,7 @@ def test_a_wrong_answer_of_a_database_is_reported_with_all_that_is_needed_to_see
         statement = Statement("SELECT k FROM t WHERE k = $key", {"key": 2})
         assert list(sharded.mismatches(statement, Answer((("k", "INTEGER"),), ((2,),)))) == []
         found = list(sharded.mismatches(statement, Answer((("k", "INTEGER"),), ((7,),))))
-    assert {mismatch.tiers for mismatch in found} == {"all tiers", "gather"}
+    assert {mismatch.way for mismatch in found} == {"all tiers", "gather"}
     for part in (statement.sql, "{'key': 2}", "hash, 3 shards, seed 5", "gather plan", "(2,)", "(7,)"):
         assert part in str(found[1])
 

@@ -10,7 +10,8 @@ from .scope import Maker, Relation
 
 _COMPARISONS = ("=", "=", "=", "<>", "<", "<=", ">", ">=", "IS NOT DISTINCT FROM", "IS DISTINCT FROM")
 _QUANTIFIED = ("= ANY", "<> ANY", "< ANY", ">= ANY", "= ALL", "<> ALL", "> ALL", "<= ALL")
-_DEEPEST = 2
+DEEPEST = 2
+"""How deep subqueries go."""
 
 
 def condition(maker: Maker, columns: Sequence[Column], *, nested: bool = True) -> str:
@@ -21,7 +22,7 @@ def condition(maker: Maker, columns: Sequence[Column], *, nested: bool = True) -
     if form < 0.2:
         parts = [condition(maker, columns, nested=nested) for _ in range(2)]
         return f"({maker.choose((' OR ', ' AND ')).join(parts)})"
-    if nested and form < 0.34 and maker.depth < _DEEPEST:
+    if nested and form < 0.34 and maker.depth < DEEPEST:
         return subquery_condition(maker, columns)
     if form < 0.5:
         return f"({fill(maker, columns, maker.choose(TEMPLATES['BOOLEAN']))})"

@@ -33,6 +33,8 @@ def mistaken(maker: Maker) -> str:
         f"SELECT {one} FROM {source} WHERE",
         f"SELECT {one} FORM {source}",
         f"SELECT ({one} FROM {source}",
+        f"SELECT 1 x CROSS JOIN {source}",
+        f"SELECT {one}, FROM {source} WHERE {where} GROUP BY",
         f"SELECT 'open FROM {source}",
         f"SELECT {one} FROM {source} UNION SELECT {one}, {one} FROM {source}",
         f"SELECT {one} FROM {source} ORDER BY 7",

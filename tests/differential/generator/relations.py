@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .aggregates import aggregate
-from .conditions import condition, equated, inner, table
+from .conditions import DEEPEST, condition, equated, inner, table
 from .expressions import expression, some_expression
 from .schema import Column
 from .scope import Maker, Relation, of_kind
@@ -27,7 +27,7 @@ def from_clause(maker: Maker, joins: int) -> Relation:
 
 def source(maker: Maker) -> Relation:
     """One relation: mostly a table."""
-    if maker.chance(0.78) or maker.depth > 1:
+    if maker.chance(0.78) or maker.depth >= DEEPEST:
         return table(maker)
     return maker.choose(_SOURCES)(maker)
 
