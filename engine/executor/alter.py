@@ -23,7 +23,7 @@ from .connections import SessionConnections
 from .definitions import run_and_publish
 from .foreign_keys import has_foreign_keys
 from .gateway import HOME, Gateway
-from .names import check_name
+from .names import check_name, full_type_names
 from .result import Result
 from .sequences import alter_sequence, with_owner_renamed
 from .shape import read_shape
@@ -51,7 +51,9 @@ def alter(gateway: Gateway, connections: SessionConnections, sql: str) -> Result
     rest = lexemes[found[1] :]
     words = [lexeme.upper for lexeme in rest]
     _check_alteration(connections, table, sql, rest)
-    statements = {home: [_on_shard(sql, span, table, number)] for number, home in enumerate(table.placements)}
+    statements = {
+        home: [_on_shard(gateway, sql, span, table, number)] for number, home in enumerate(table.placements)
+    }
     if words[:2] == ["RENAME", "TO"] and len(rest) > 2:
         _rename_table(gateway, connections, table, rest[2].identifier, statements)
         return Result((), "ALTER TABLE")
@@ -68,12 +70,13 @@ def alter(gateway: Gateway, connections: SessionConnections, sql: str) -> Result
     return Result((), "ALTER TABLE")
 
 
-def _on_shard(sql: str, span: tuple[int, int], table: Table, number: int) -> Composed:
+def _on_shard(gateway: Gateway, sql: str, span: tuple[int, int], table: Table, number: int) -> Composed:
     """The user's text with the name of the table, which is at `span`, as that of one of its shards."""
     start, end = span
     behind = sql[end:]
-    # A default from a sequence is another text on a shard: no position in it would be the user's.
-    tail = (on_shards(behind), None) if draws(behind) else (behind, end)
+    there = full_type_names(gateway, on_shards(behind))
+    # Where the text is another one on a shard, no position in it would be the user's.
+    tail = (behind, end) if there == behind else (there, None)
     return Composed(((sql[:start], 0), (shard_table(table, number), None), tail))
 
 

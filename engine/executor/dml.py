@@ -25,10 +25,12 @@ from ..sql.insert import parse_copy, parse_insert
 from ..sql.lexer import significant
 from ..sql.names import name_at
 from ..sql.parameters import check_parameters
+from ..sql.sequences import draws
 from ..storage import duck
 from ..types import Column, Parameters, Row
 from .across import change_rows, judge, target_of
 from .binding import shard_table, shards_of
+from .columns import drawing_defaults
 from .composed import Composed, execute, numbered_from
 from .connections import SessionConnections
 from .copying import run_copy
@@ -238,6 +240,11 @@ def _why_not_alone(
         return "a MERGE is one join of all shards"
     if analysis.uses_row_numbers():
         return "it names rowid"
+    if gateway.catalog.sequences and (
+        draws(analysis.text)
+        or ("DEFAULT" in analysis.text.upper() and drawing_defaults(gateway, target.table, ()))
+    ):
+        return "only the gateway can draw from a sequence"
     if gateway.calls_macro(analysis.text):
         return "it calls a macro, which may read rows of other shards"
     if analysis.others:

@@ -127,6 +127,6 @@ def _across_files(child: str, parent: Table, position: int) -> NotSupportedError
     return NotSupportedError(
         f'a foreign key cannot link the reference table "{reference}" and the sharded table "{sharded}": '
         "they are in different files, and DuckDB keeps a foreign key inside one",
-        hint=f'Make both REFERENCE; or shard "{parent.name}" too and refer to it by the shard key; or leave the key out.',
+        hint=f'Make both REFERENCE; or shard "{parent.name}" too and refer to its shard key; or leave the key out.',
         position=position,
     )

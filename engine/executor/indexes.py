@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..catalog.model import Table
 from ..errors import NotSupportedError, ProgrammingError
-from ..sql.lexer import Kind, Lexeme, matching_parenthesis, significant
+from ..sql.lexer import Lexeme, significant
 from ..sql.names import name_at, object_name
 from ..storage import duck, shard
 from ..types import quote_identifier
@@ -16,6 +16,7 @@ from .composed import Composed
 from .connections import SessionConnections
 from .gateway import Gateway
 from .result import Result
+from .shape import items_of
 from .shard_changes import change_shards
 
 
@@ -79,12 +80,11 @@ def _check_unique(table: Table, lexemes: list[Lexeme]) -> None:
     """Refuse an index whose values could be unique on each shard and not over all. lexemes: behind the table's name."""
     if table.is_reference:
         return
-    closing = matching_parenthesis(lexemes, 0) if lexemes else None
-    columns: set[str] = set()
-    for before, lexeme, behind in zip(lexemes, lexemes[1:closing], lexemes[2:], strict=False):
-        is_name = lexeme.kind in (Kind.WORD, Kind.QUOTED)
-        if is_name and before.text in ("(", ",") and (behind.text in (")", ",") or behind.upper):
-            columns.add(lexeme.identifier.lower())
+    columns = {
+        item[0].identifier.lower()
+        for item in items_of(lexemes)
+        if item and (len(item) == 1 or item[1].upper in ("ASC", "DESC", "NULLS"))
+    }
     if table.shard_key and {name.lower() for name in table.shard_key} <= columns:
         return
     by = f"the shard key ({', '.join(table.shard_key)})" if table.shard_key else "a shard key"

@@ -13,6 +13,7 @@ import re
 
 from ..sql.lexer import Kind, Lexeme, significant
 from ..sql.names import name_at
+from ..sql.sequences import at_gateway_sql
 from ..types import quote_identifier, quote_string
 from .binding import shard_table
 from .gateway import HOME, Gateway
@@ -53,7 +54,7 @@ def _schema_or_database(gateway: Gateway, name: Lexeme) -> str:
 
 
 def _described(gateway: Gateway, lexemes: list[Lexeme], index: int) -> tuple[int, int, str] | None:
-    """The span of the name in `DESCRIBE name`, a statement or a subquery, and the name of its shard."""
+    """The span of `DESCRIBE name`, a statement or a subquery, and the same about its shard."""
     if lexemes[index].upper not in _DESCRIBES or not (index == 0 or lexemes[index - 1].text == "("):
         return None
     start = index + 2 if index + 1 < len(lexemes) and lexemes[index + 1].upper == "TABLE" else index + 1
@@ -63,7 +64,11 @@ def _described(gateway: Gateway, lexemes: list[Lexeme], index: int) -> tuple[int
     table = gateway.find_table(found[0])
     if table is None:
         return None
-    return lexemes[start].start, lexemes[found[1] - 1].end, shard_table(table, 0)
+    text = f"DESCRIBE {shard_table(table, 0)}"
+    if gateway.catalog.sequences:
+        default = at_gateway_sql('"default"')
+        text = f'SELECT * REPLACE ({default} AS "default") FROM ({text})'
+    return lexemes[index].start, lexemes[found[1] - 1].end, text
 
 
 def _asked(gateway: Gateway, lexemes: list[Lexeme], index: int) -> tuple[int, int, str] | None:

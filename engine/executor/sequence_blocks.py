@@ -10,6 +10,7 @@ Leaves to others: making and dropping sequences (`sequences.py`).
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 
@@ -24,11 +25,17 @@ BLOCK = 1000
 """How many values one save of the catalog reserves."""
 
 _Key = tuple[str, str]
+_PREPARES = re.compile(r"\bprepare\b", re.IGNORECASE)
 
 
 def may_draw(gateway: Gateway, sql: str) -> bool:
     """Whether a statement may have drawn from a sequence by itself, not by way of the default of a sharded table."""
-    return bool(gateway.catalog.sequences) and (gateway.draws_unseen or draws(sql))
+    if not gateway.catalog.sequences:
+        return False
+    if draws(sql):
+        gateway.draws_unseen = gateway.draws_unseen or _PREPARES.search(sql) is not None
+        return True
+    return gateway.draws_unseen
 
 
 def restore_sequences(gateway: Gateway) -> None:
@@ -38,6 +45,9 @@ def restore_sequences(gateway: Gateway) -> None:
         if sequence.reserved is not None:
             name = ".".join(map(quote_identifier, (sequence.schema, sequence.name)))
             duck.execute(gateway.instance, f"SELECT setval({quote_string(name)}, {sequence.reserved})")
+        for comment in gateway.catalog.comments:
+            if comment.is_about("SEQUENCE", *sequence.key):
+                duck.execute(gateway.instance, comment.sql)
 
 
 def settle(gateway: Gateway) -> None:

@@ -10,13 +10,14 @@ from ..errors import NotSupportedError, ProgrammingError
 from ..sharding import Strategy
 from ..sql.clauses import CreateTable
 from ..sql.lexer import Kind, Lexeme, significant
-from ..sql.sequences import draws, on_shards
+from ..sql.sequences import on_shards
 from ..storage import duck, shard
 from ..types import Column, Parameters, quote_identifier
 from .composed import Composed, at_position, execute, shown_as
 from .connections import SessionConnections
 from .foreign_keys import parents_of
 from .gateway import Gateway
+from .names import full_type_names
 
 _SCRATCH = "__duckraft_scratch"
 
@@ -59,8 +60,8 @@ def _shape_on_shard(gateway: Gateway, connections: SessionConnections, create: C
     home = parents[0].placements[0] if parents else REFERENCE_SHARD
     connection = connections.shard(home)
     schema, name = gateway.schema_and_name(create.name)
-    columns = create.columns_sql
-    text = (on_shards(columns), None) if draws(columns) else (columns, create.columns_start)
+    columns = full_type_names(gateway, on_shards(create.columns_sql))
+    text = (columns, create.columns_start if columns == create.columns_sql else None)
     duck.execute(connection, "BEGIN")
     try:
         duck.execute(
@@ -143,7 +144,7 @@ def _check_stored(shape: Shape, strategy: Strategy, position: int) -> None:
 def _check_collations(create: CreateTable, key: list[str]) -> None:
     """Refuse a shard key whose values can be equal without having the same bytes."""
     folded = {name.lower() for name in key}
-    for item in _items(significant(create.columns_sql)):
+    for item in items_of(significant(create.columns_sql)):
         if item and item[0].identifier.lower() in folded:
             for lexeme in item:
                 if lexeme.upper == "COLLATE":
@@ -155,7 +156,7 @@ def _check_collations(create: CreateTable, key: list[str]) -> None:
                     )
 
 
-def _items(lexemes: list[Lexeme]) -> list[list[Lexeme]]:
+def items_of(lexemes: list[Lexeme]) -> list[list[Lexeme]]:
     """The parts of a parenthesis, cut at its own commas."""
     items: list[list[Lexeme]] = [[]]
     depth = 0

@@ -30,7 +30,7 @@ from .foreign_keys import check_foreign_keys, check_is_not_parent
 from .gateway import Gateway
 from .job import Load
 from .load import load
-from .names import REPLACEMENT, check_name
+from .names import REPLACEMENT, check_name, full_type_names
 from .result import Result
 from .shape import shape_of, strategy_of
 
@@ -206,8 +206,8 @@ def _take_back(gateway: Gateway, table: Table) -> None:
 
 def _make(creation: _Creation, table: Table) -> int | None:
     """Make the table on its shards, and fill it if there is a query: the number of rows then."""
-    connections, create = creation.connections, creation.create
-    columns = on_shards(create.columns_sql)
+    gateway, connections, create = creation.gateway, creation.connections, creation.create
+    columns = full_type_names(gateway, on_shards(create.columns_sql))
     if create.query is not None:
         listed = ", ".join(f"{quote_identifier(column.name)} {column.type}" for column in table.columns)
         columns = f"({listed})"

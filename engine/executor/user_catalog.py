@@ -11,6 +11,7 @@ Leaves to others: statements about one table (`listing.py`).
 
 from __future__ import annotations
 
+from ..sql.sequences import at_gateway_sql
 from ..storage import duck
 from .own_settings import READER, rows_sql
 
@@ -60,8 +61,12 @@ FUNCTIONS = {
         WINDOW same_table AS (PARTITION BY v.view_oid)
         QUALIFY row_number() OVER (PARTITION BY v.view_oid ORDER BY t.table_oid) = 1
     """,
-    "duckdb_tables": _of_tables("duckdb_tables", ", h.estimated_size AS estimated_size"),
-    "duckdb_columns": _of_tables("duckdb_columns"),
+    "duckdb_tables": _of_tables(
+        "duckdb_tables", f", h.estimated_size AS estimated_size, {at_gateway_sql('l.sql')} AS sql"
+    ),
+    "duckdb_columns": _of_tables(
+        "duckdb_columns", f", {at_gateway_sql('l.column_default')} AS column_default"
+    ),
     "duckdb_constraints": _of_tables("duckdb_constraints"),
     "duckdb_indexes": _of_tables("duckdb_indexes"),
     "duckdb_views": f"""

@@ -48,6 +48,11 @@ def at_gateway(default: str) -> str:
     return _STAND_IN.sub(lambda found: f"nextval('{found.group(1)}')", default)
 
 
+def at_gateway_sql(column: str) -> str:
+    """The same as an SQL expression over a column of text."""
+    return f"regexp_replace({column}, {quote_string(_STAND_IN.pattern)}, 'nextval(''\\1'')', 'g')"
+
+
 def _calls(text: str) -> list[tuple[int, int, str]]:
     """(start, end, literal) of each `nextval('…')`."""
     lexemes = significant(text)
