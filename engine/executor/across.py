@@ -221,10 +221,10 @@ def row_columns(target: Target, step: str) -> str:
     return f"{alias}.{SHARD}, {alias}.{ROW}, {step} AS {STEP}"
 
 
-def value_column(target: Target, number: int, value: Assigned, *, among_others: bool = False) -> list[Piece]:
-    """One more column, with a new value. among_others: whether rows have other steps, for which it is not computed."""
+def value_column(target: Target, number: int, value: Assigned, *, guarded: bool = False) -> list[Piece]:
+    """One more column, with a new value. guarded: it is not computed for rows that have another step."""
     kind = column_of(target.table, value.column).type
-    before, after = (f"CASE WHEN {STEP} = {number} THEN ", " END") if among_others else ("", "")
+    before, after = (f"CASE WHEN {STEP} = {number} THEN ", " END") if guarded else ("", "")
     return [
         Piece(f", {before}CAST((", None),
         *value.value,

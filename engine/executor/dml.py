@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..catalog.model import Table
-from ..errors import NotSupportedError
+from ..errors import NotSupportedError, ProgrammingError
 from ..planner.analysis import Analysis, TableRef, analyse
 from ..planner.colocation import aligned
 from ..planner.conditions import Conditions, collect
@@ -147,8 +147,7 @@ def _change(
 ) -> Result:
     planned = _planned(gateway, sql, parameters)
     if planned is None:
-        duck.execute(connections.gateway, sql, parameters)
-        return changed(connections.gateway, verb, _returns(sql))
+        return _elsewhere(gateway, connections, sql, parameters, verb)
     if planned.across is None:
         return _alone(connections, planned, sql, parameters)
     check_parameters(planned.text, parameters)
@@ -158,6 +157,24 @@ def _change(
         if verb == "MERGE":
             return merge(connections, target, parameters)
         return change_rows(connections, target, parameters)
+
+
+def _elsewhere(
+    gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, verb: str
+) -> Result:
+    """Run what is not about a table of the catalog: DuckDB changes a temporary table, or says what is wrong."""
+    try:
+        duck.execute(connections.gateway, sql, parameters)
+    except ProgrammingError as error:
+        known = {table.name.lower() for table in gateway.catalog.ready_tables()}
+        named = any(lexeme.identifier.lower() in known for lexeme in significant(sql))
+        if error.sqlstate == "42601" or not named or parse_change(sql) is not None:
+            raise
+        raise NotSupportedError(
+            f"this form of {verb} is not understood for a sharded table",
+            hint="Write one column and its value at a time.",
+        ) from None
+    return changed(connections.gateway, verb, _returns(sql))
 
 
 def _alone(connections: SessionConnections, planned: _Change, sql: str, parameters: Parameters) -> Result:
@@ -199,6 +216,8 @@ def _planned(gateway: Gateway, sql: str, parameters: Parameters) -> _Change | No
         return None
     analysis = analyse(text, gateway.catalog)
     target = _target(analysis) if analysis is not None else None
+    if analysis is not None and target is None and len(parts.target) == 1:
+        return None  # A common table expression has the table's name, and cannot be changed.
     if analysis is None or target is None or target.table is not table:
         reason = "it is computed at the gateway"
         return _Change(table, parts, text, (_whole(table, parts.alias or table.name, reason),), reason)

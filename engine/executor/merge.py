@@ -31,6 +31,7 @@ from .connections import SessionConnections
 from .gateway import Gateway
 from .result import Result, columns_of
 from .staged_change import ROW, STEP, numbered_rows, staging_table
+from .unsteady import calls_unsteady_function
 
 _SOURCE = '"duckraft source"'
 _MESSAGE = '"duckraft message"'
@@ -69,7 +70,7 @@ def merge(connections: SessionConnections, target: Target, parameters: Parameter
             piece
             for one in changing
             for value in one.values
-            for piece in value_column(target, one.step.number, value, among_others=True)
+            for piece in value_column(target, one.step.number, value, guarded=_is_steady(target))
         ),
         *old_keys(target, changing),
         *_joined(target),
@@ -78,6 +79,12 @@ def merge(connections: SessionConnections, target: Target, parameters: Parameter
         stage_rows(connections, target, changing, rows, stage, parameters)
         _raise_errors(connections, target, stage)
         return carry(connections, target, changing, stage, parameters)
+
+
+def _is_steady(target: Target) -> bool:
+    """Whether a row's step comes out the same if it is worked out again, beside each of the new values."""
+    conditions = [clause.condition for clause in target.parts.clauses if clause.condition is not None]
+    return not any(calls_unsteady_function(condition.text) for condition in conditions)
 
 
 def _joined(target: Target) -> list[Piece]:

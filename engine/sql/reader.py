@@ -118,12 +118,16 @@ def assignments(
             values.append(_assigned(reader, equals, last))
             continue
         names = reader.names(first + 1, closing)
-        opening = equals + 1
-        inner_end = reader.closing(opening) if sign == "=" and reader.symbol(opening) == "(" else None
-        if names is None or inner_end != last - 1:
+        if names is None:
             return None
-        spans = reader.listed(opening + 1, inner_end)
-        if len(spans) != len(names) or reader.word(opening + 1) in ("SELECT", "FROM", "WITH", "VALUES"):
+        if len(names) == 1:
+            columns += names
+            values.append(_assigned(reader, equals, last))
+            continue
+        opening = equals + (2 if reader.word(equals + 1) == "ROW" else 1)
+        inner_end = reader.closing(opening) if sign == "=" and reader.symbol(opening) == "(" else None
+        spans = reader.listed(opening + 1, inner_end) if inner_end == last - 1 else []
+        if len(spans) != len(names):
             return None
         columns += names
         values += [reader.value(*span) for span in spans]
