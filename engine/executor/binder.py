@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import Error, QueryCanceledError
 from ..planner.binder import Function
+from ..sql.parameters import parameters_in
 from ..storage import duck, interruption
-from ..types import Column
+from ..types import Column, Parameters
 
 _PLACES = frozenset({"query_location", "query_location_length", "location"})
 
@@ -22,6 +24,7 @@ class GatewayBinder:
 
     def __init__(self, connection: Callable[[], duck.Connection]) -> None:
         self._connection = connection
+        self._parameters: Parameters = None
         self._functions: dict[str, Function] | None = None
         self._aliases: dict[str, str] | None = None
 
@@ -30,6 +33,15 @@ class GatewayBinder:
         interruption.check()
         return self._connection()
 
+    @contextmanager
+    def given(self, parameters: Parameters) -> Iterator[GatewayBinder]:
+        """This binder, which inside knows the values of a statement's parameters, and so their types."""
+        self._parameters = parameters
+        try:
+            yield self
+        finally:
+            self._parameters = None
+
     def forget_functions(self) -> None:
         """Ask for the functions anew the next time: a macro may have come or gone."""
         self._functions = self._aliases = None
@@ -37,9 +49,7 @@ class GatewayBinder:
     def describe(self, sql: str) -> tuple[Column, ...] | None:
         """Names and types of a query's result; None for a query that does not bind."""
         try:
-            rows = duck.rows(self._ask(), f"DESCRIBE {sql}")
-        except QueryCanceledError:
-            raise
+            rows = duck.rows(self._ask(), f"DESCRIBE {sql}", parameters_in(sql, self._parameters))
         except QueryCanceledError:
             raise
         except Error:
@@ -74,7 +84,9 @@ class GatewayBinder:
     def estimated_rows(self, sql: str) -> int | None:
         """About how many rows a query gives; None if DuckDB cannot say."""
         try:
-            rows = duck.rows(self._ask(), f"EXPLAIN (FORMAT json) {sql}")
+            rows = duck.rows(
+                self._ask(), f"EXPLAIN (FORMAT json) {sql}", parameters_in(sql, self._parameters)
+            )
         except QueryCanceledError:
             raise
         except Error:
@@ -84,8 +96,6 @@ class GatewayBinder:
     def _tree(self, sql: str) -> Any:
         try:
             rows = duck.rows(self._ask(), "SELECT json_serialize_sql(?::VARCHAR)", [sql])
-        except QueryCanceledError:
-            raise
         except QueryCanceledError:
             raise
         except Error:

@@ -10,16 +10,30 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 
 from ..catalog.model import Catalog, Table
+from ..sql.lexer import Kind, scan
 
 DIALECT = "duckdb"
 # What sqlglot cannot parse is run by DuckDB as it stands: nothing that a user should be warned of.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
+class DollarParameters(DuckDB):
+    """DuckDB's dialect without dollar-quoted strings: to sqlglot, `$1,$` in `IN ($1,$2)` is the beginning of one."""
+
+    class Tokenizer(DuckDB.Tokenizer):
+        """Takes each dollar for a parameter's."""
+
+        HEREDOC_STRINGS: ClassVar = []
+
+
 REF = "duckraft_ref"
 """The key in a table node's `meta` under which its number among the references is kept."""
 
@@ -67,7 +81,7 @@ class Analysis:
 def analyse(text: str, catalog: Catalog) -> Analysis | None:
     """Parse `text`; None if sqlglot cannot, or if a table's place in the text is not certain."""
     try:
-        statements = sqlglot.parse(text, read=DIALECT)
+        statements = sqlglot.parse(text, read=_dialect_of(text))
     except (SqlglotError, RecursionError, ValueError):
         return None
     if len(statements) != 1 or statements[0] is None or isinstance(statements[0], exp.Command):
@@ -77,6 +91,12 @@ def analyse(text: str, catalog: Catalog) -> Analysis | None:
         if not _add(analysis, node, catalog):
             return None
     return analysis
+
+
+def _dialect_of(text: str) -> str | type[DollarParameters]:
+    if "$" not in text or any(lexeme.kind is Kind.STRING and lexeme.text[0] == "$" for lexeme in scan(text)):
+        return DIALECT
+    return DollarParameters
 
 
 def _add(analysis: Analysis, node: exp.Table, catalog: Catalog) -> bool:

@@ -1,7 +1,7 @@
 """The plan cache: statements that are known are not parsed again.
 
-Two things are kept: by shape, how statements that went to one shard find their shard; by text, the plans of statements
-without parameters.
+Two things are kept: by shape, how statements that went to one shard find their shard; by text, and by the types of the
+parameters and the shards that these need, whole plans.
 Promises: bounded; an entry is good for one catalog version only; what is found here is what planning anew would give. A
 shape leaves out only values of literals and parameters, and routing is worked out for those each time.
 """
@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import TypeVar
+from uuid import UUID
 
 from ..sql.fingerprint import fingerprint, literal_value
 from ..types import Parameters
 from .comparison import Comparison, Constant
 from .plan import Plan
-from .planner import RoutedShape
+from .planner import Planned, RoutedShape
 from .route import RefRouter
 
 CAPACITY = 1024
@@ -29,6 +32,30 @@ LONGEST_TEXT = 65_536
 _T = TypeVar("_T")
 
 
+def plan_key(text: str, parameters: Parameters) -> str | None:
+    """Under what a plan is kept that depends on the types of its parameters, but not on their values.
+
+    None if the types cannot be told: DuckDB gives a value the narrowest type that holds it.
+    """
+    if parameters is None:
+        return text
+    values = list(parameters.items()) if isinstance(parameters, Mapping) else list(enumerate(parameters))
+    kinds = [(name, _kind(value)) for name, value in values]
+    return None if any(kind is None for _, kind in kinds) else f"{text}\0{kinds}"
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"int{next((bits for bits in (31, 63, 127) if -(1 << bits) <= value < 1 << bits), 0)}"
+    if isinstance(value, Decimal):
+        _, digits, exponent = value.as_tuple()
+        return f"Decimal({len(digits)},{exponent})"
+    if value is None or isinstance(value, (bool, float, str, bytes, date, datetime, time, timedelta, UUID)):
+        aware = getattr(value, "tzinfo", None) is not None
+        return f"{type(value).__name__}{' with time zone' if aware else ''}"
+    return None
+
+
 class PlanCache:
     """Routed shapes and whole plans, the least recently kept leaving first. Safe for threads."""
 
@@ -36,6 +63,7 @@ class PlanCache:
         self._capacity = capacity
         self._shapes: OrderedDict[str, RoutedShape] = OrderedDict()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._routers: OrderedDict[str, tuple[RefRouter, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -65,25 +93,39 @@ class PlanCache:
         with self._lock:
             _put(self._shapes, found[0], placed, self._capacity)
 
-    def plan(self, text: str, catalog_version: int) -> Plan | None:
-        """The plan of a statement without parameters, if it is kept and still good."""
-        plan = self._plans.get(text)
+    def plan(self, key: str, parameters: Parameters, catalog_version: int) -> Plan | None:
+        """The plan that is kept under this key for values that need the same shards, if it is still good."""
+        if parameters is not None:
+            found = self._routers.get(key)
+            if found is None:
+                return None
+            key = _with_shards(key, found, parameters)
+        plan = self._plans.get(key)
         return plan if plan is not None and plan.catalog_version == catalog_version else None
 
-    def keep_plan(self, text: str, plan: Plan) -> None:
-        """Remember the plan of a statement without parameters."""
-        if len(text) <= LONGEST_TEXT:
-            with self._lock:
-                _put(self._plans, text, plan, self._capacity)
+    def keep_plan(self, key: str, parameters: Parameters, planned: Planned) -> None:
+        """Remember a plan under the key that `plan_key` gave."""
+        if len(key) > LONGEST_TEXT:
+            return
+        with self._lock:
+            if parameters is not None:
+                _put(self._routers, key, planned.routers, self._capacity)
+                key = _with_shards(key, planned.routers, parameters)
+            _put(self._plans, key, planned.plan, self._capacity)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._shapes.clear()
             self._plans.clear()
+            self._routers.clear()
 
 
 _remembered = lru_cache(CAPACITY)(fingerprint)
+
+
+def _with_shards(key: str, routers: Sequence[RefRouter], parameters: Parameters) -> str:
+    return f"{key}\0{[router.shards(parameters) for router in routers]}"
 
 
 def _put(kept: OrderedDict[str, _T], key: str, value: _T, capacity: int) -> None:

@@ -16,9 +16,9 @@ from sqlglot import exp
 from ..catalog.model import Catalog
 from ..sql.fingerprint import number_parameters
 from ..types import Parameters
-from .analysis import DIALECT, Analysis, analyse
+from .analysis import DIALECT, Analysis, TableRef, analyse
 from .binder import Binder
-from .conditions import collect
+from .conditions import Conditions, collect
 from .gather import Replacement, gather, over_views
 from .moving import Leavings, Moving
 from .nested import push_subqueries
@@ -44,11 +44,15 @@ class RoutedShape:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan; `text` is what it was made from (parameters numbered); `shape` is set if it may be kept."""
+    """A plan; `text` is what it was made from (parameters numbered); `shape` is set if it may be kept.
+
+    routers: what other values of the parameters would have to agree with for the plan to be theirs, too.
+    """
 
     plan: Plan
     text: str
     shape: RoutedShape | None
+    routers: tuple[RefRouter, ...] = ()
 
 
 def plan_query(
@@ -78,11 +82,16 @@ def plan_query(
             reason = f"reads {', '.join(dict.fromkeys(analysis.others))}"
             return Planned(over_views(text, version, reason), text, None)
         return Planned(Plan(Tier.LOCAL, "no table is read", (), version), text, None)
-    return _plan_tables(analysis, parameters, catalog, binder, allow, moving)
+    conditions = collect(analysis)
+    by_ref = routers(analysis, conditions)
+    planned = _plan_tables(analysis, conditions, by_ref, parameters, catalog, binder, allow, moving)
+    return replace(planned, routers=tuple(by_ref.values()))
 
 
 def _plan_tables(
     analysis: Analysis,
+    conditions: Conditions,
+    by_ref: dict[TableRef, RefRouter],
     parameters: Parameters,
     catalog: Catalog,
     binder: Binder,
@@ -90,8 +99,6 @@ def _plan_tables(
     moving: Moving | None,
 ) -> Planned:
     text = analysis.text
-    conditions = collect(analysis)
-    by_ref = routers(analysis, conditions)
     routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
     if not analysis.others and Tier.ROUTE in allow and not analysis.uses_row_numbers():
         shard = single_shard([(route.table, route.shards) for route in routes.values()])

@@ -18,6 +18,7 @@ from .context import Context
 if TYPE_CHECKING:
     from ..planner.moving import Moving
     from ..planner.plan import Plan
+    from ..planner.planner import Planned
 
 
 def run_query(context: Context, sql: str, parameters: Parameters, _: Classified) -> Result:
@@ -52,19 +53,26 @@ def known_shard(context: Context, sql: str, parameters: Parameters) -> int | Non
 
 
 def plan(context: Context, sql: str, parameters: Parameters) -> Plan:
-    """The plan of a query, from the cache if it has no parameters and is known."""
-    if parameters is not None or not context.plans_are_shared:
-        return plan_anew(context, sql, parameters)
-    known = context.plans.plan(sql, context.gateway.catalog.version)
+    """The plan of a query, from the cache if it is known there."""
+    from ..planner.cache import plan_key
+
+    key = plan_key(sql, parameters) if context.plans_are_shared else None
+    known = None if key is None else context.plans.plan(key, parameters, context.gateway.catalog.version)
     if known is not None:
         return known
-    made = plan_anew(context, sql, parameters)
-    context.plans.keep_plan(sql, made)
-    return made
+    planned = _planned(context, sql, parameters)
+    if key is not None:
+        context.plans.keep_plan(key, parameters, planned)
+    return planned.plan
 
 
 def plan_anew(context: Context, sql: str, parameters: Parameters) -> Plan:
-    """Plan a query whatever the cache holds; its shape is kept for the next one."""
+    """Plan a query whatever the cache holds."""
+    return _planned(context, sql, parameters).plan
+
+
+def _planned(context: Context, sql: str, parameters: Parameters) -> Planned:
+    """Plan a query and keep its shape for the next one."""
     from ..planner.plan import Tier
     from ..planner.planner import plan_query
 
@@ -72,10 +80,11 @@ def plan_anew(context: Context, sql: str, parameters: Parameters) -> Plan:
     if context.has_own_macros or context.gateway.calls_macro(sql):
         # A shard does not know the session's own, and has only its own rows to give to others.
         allow -= {Tier.ROUTE}
-    planned = plan_query(sql, parameters, context.gateway.catalog, context.binder, allow, _moving(context))
+    with context.binder.given(parameters) as binder:
+        planned = plan_query(sql, parameters, context.gateway.catalog, binder, allow, _moving(context))
     if planned.shape is not None and context.plans_are_shared:
         context.plans.keep(sql, planned.shape)
-    return planned.plan
+    return planned
 
 
 def _moving(context: Context) -> Moving | None:

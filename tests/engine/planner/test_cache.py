@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from duckraft.engine.database import Database
-from duckraft.engine.planner.cache import PlanCache
+from duckraft.engine.planner.cache import PlanCache, plan_key
 from duckraft.engine.planner.plan import Tier
+from duckraft.engine.planner.planner import Planned
 from duckraft.engine.session import Session
 
 ROWS = 200
@@ -84,7 +89,34 @@ def test_the_cache_is_bounded(session: Session) -> None:
     version = session.database.catalog.version
     texts = [f"SELECT v AS name_{number} FROM t WHERE k > 0" for number in range(3)]
     for text in texts:
-        cache.keep_plan(text, session.plan(text))
-    assert [cache.plan(text, version) is not None for text in texts] == [False, True, True]
+        cache.keep_plan(text, None, Planned(session.plan(text), text, None))
+    assert [cache.plan(text, None, version) is not None for text in texts] == [False, True, True]
     cache.clear()
-    assert cache.plan(texts[2], version) is None
+    assert cache.plan(texts[2], None, version) is None
+
+
+def test_a_plan_is_kept_for_values_of_the_same_types_that_need_the_same_shards(session: Session) -> None:
+    session.execute(
+        "CREATE TABLE r (k INTEGER, v INTEGER) SHARD BY RANGE (k) (VALUES LESS THAN (10), (20), MAXVALUE)"
+    )
+    sql = "SELECT v, count(*) FROM r WHERE k < ? GROUP BY v HAVING count(*) > ?"
+    kept = session.plan(sql, [12, 1])
+    assert kept.tier is Tier.SPLIT
+    assert session.plan(sql, [15, 2]) is kept
+    assert session.plan(sql, [25, 1]).fragments()[0].shards == (0, 1, 2)
+    assert session.plan(sql, [12, 0.5]) is not kept
+    assert session.plan(sql, [12, [1]]) is not kept
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2], [True, None], ["a", b"b"], [Decimal("1.5"), 3.5], [date(2026, 1, 1), UUID(int=1)]]
+)
+def test_types_of_parameters_are_told_apart(values: list[Any]) -> None:
+    assert plan_key("?, ?", values) != plan_key("?, ?", values[::-1]) or values == [1, 2]
+    assert plan_key("?, ?", values) != plan_key("?, ?", None)
+
+
+def test_numbers_of_another_width_need_another_plan() -> None:
+    keys = [plan_key("?", [value]) for value in (1, 2**31, 2**63, 2**127, Decimal("1"), Decimal("1.0"))]
+    assert len(set(keys)) == len(keys)
+    assert plan_key("?", [-(2**31)]) == keys[0]
