@@ -8,6 +8,7 @@ Leaves to others: whether DuckDB would take the statement, what the names in it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -110,6 +111,31 @@ def parse_change(text: str) -> ChangeParts | None:
     )
     parse = {"UPDATE": _update, "DELETE": _delete, "MERGE": _merge}[verb]
     return parse(reader, head, rest)
+
+
+def changes_within(text: str) -> list[tuple[tuple[str, ...], int]]:
+    """The tables that common table expressions of a statement change, each with its 0-based offset."""
+    if not _WITHIN.search(text):
+        return []
+    lexemes = significant(text)
+    found = []
+    for index in range(1, len(lexemes) - 1):
+        if lexemes[index].text != "(" or lexemes[index - 1].upper not in ("AS", "MATERIALIZED"):
+            continue
+        at = index + 1
+        if lexemes[at].upper not in _CHANGING:
+            continue
+        while at < len(lexemes) and lexemes[at].upper in _BEFORE_TARGET:
+            at += 1
+        name = name_at(lexemes, at)
+        if name is not None:
+            found.append((name[0], lexemes[at].start))
+    return found
+
+
+_CHANGING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
+_BEFORE_TARGET = _CHANGING | {"INTO", "FROM", "OR", "REPLACE", "IGNORE"}
+_WITHIN = re.compile(r"\bWITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE | re.DOTALL)
 
 
 def _alias(reader: Reader, index: int) -> tuple[str | None, int]:

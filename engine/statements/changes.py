@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ..errors import NotSupportedError
 from ..executor import system
 from ..executor.result import Result
+from ..sql.change import changes_within
 from ..sql.classify import Classified, StatementKind
 from ..types import Parameters
 from .context import Context
@@ -17,6 +19,17 @@ def change(context: Context, sql: str, parameters: Parameters, classified: Class
         system.refresh(context.gateway)
     with context.gateway.write_lock:
         return dml.run(context.gateway, context.connections, sql, parameters, classified)
+
+
+def check_none_within(context: Context, sql: str) -> None:
+    """Raise NotSupportedError for a common table expression that changes a table of the catalog."""
+    for name, offset in changes_within(sql):
+        if context.gateway.find_table(name) is not None:
+            raise NotSupportedError(
+                f'a WITH that changes "{name[-1]}" is not supported on a sharded table',
+                hint="Send the change as a statement of its own, with RETURNING, and use its rows in the next one.",
+                position=offset + 1,
+            )
 
 
 def define(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:

@@ -71,6 +71,7 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     if handler is None:
         raise _not_yet(sql)
     check_target(sql, classified)
+    changes.check_none_within(context, sql)
     if classified.temporary or classified.kind in _OWN_STATE or "setseed" in sql.lower():
         context.has_own_state = True
     answered = settings.shown(context, sql) or local.called(context, sql)
