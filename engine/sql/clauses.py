@@ -170,7 +170,14 @@ class _Parser:
         or_replace = self.accept("OR", "REPLACE")
         temporary = self.accept("TEMP") or self.accept("TEMPORARY")
         self.expect("TABLE")
+        at = self.current.start + 1
         if_not_exists = self.accept("IF", "NOT", "EXISTS")
+        if or_replace and if_not_exists:
+            raise ProgrammingError(
+                "Cannot specify both OR REPLACE and IF NOT EXISTS within single create statement",
+                sqlstate="42601",
+                position=at,
+            )
         name = self.qualified_name()
         columns_sql, columns_start = "", self.current.start
         if self.current.text == "(":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,17 @@ from typing import Any
 import pytest
 
 from duckraft.engine.catalog.codec import MalformedCatalogError, catalog_from_json, catalog_to_json
-from duckraft.engine.catalog.model import REFERENCE_SHARD, Catalog, Definition, Shard, Table, TableState
+from duckraft.engine.catalog.model import (
+    REFERENCE_SHARD,
+    Catalog,
+    Comment,
+    Definition,
+    PendingChange,
+    Sequence,
+    Shard,
+    Table,
+    TableState,
+)
 from duckraft.engine.sharding import (
     ConsistentHashStrategy,
     DirectoryStrategy,
@@ -55,6 +66,9 @@ def full() -> Catalog:
     for number, strategy in enumerate(STRATEGIES):
         catalog = catalog.with_table(table_of(strategy, f"T{number}"))
     catalog = catalog.with_table(table_of(SpreadStrategy(2), "half_made", TableState.CREATING))
+    catalog = catalog.with_sequence(Sequence("main", "S", "CREATE SEQUENCE S", -7, ("main", "t0")))
+    catalog = catalog.with_comment(Comment("COLUMN", "main", "V", "x", "what it's for"))
+    catalog = replace(catalog, pending=PendingChange(9, ((0, ("ALTER …", "DROP …")), (REFERENCE_SHARD, ()))))
     return catalog.with_definition(
         Definition("view", "Main", "V", 'CREATE VIEW V AS\nSELECT \'…\0"\' AS "x"')
     )
@@ -96,6 +110,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 WHOLE = catalog_to_json(full())
+SINCE_FORMAT_2 = {"sequences", "comments", "pending"}
 
 
 @pytest.mark.parametrize("wrong", [None, True, -1.5, {}, [None]], ids=str)
@@ -110,14 +125,34 @@ def test_a_value_of_the_wrong_type_anywhere_is_refused(wrong: Any) -> None:
         with suppress(MalformedCatalogError):
             catalog_from_json(value)
             believed.append(path)
-    in_memory = [("shards", 0, "file"), ("shards", 1, "file")] if wrong is None else []
-    assert believed == in_memory
+    may_be_none = [
+        ("shards", 0, "file"),
+        ("shards", 1, "file"),
+        ("sequences", 0, "reserved"),
+        ("sequences", 0, "owner"),
+        ("pending",),
+    ]
+    assert believed == (may_be_none if wrong is None else [])
 
 
-@pytest.mark.parametrize("name", sorted(WHOLE))
+@pytest.mark.parametrize("name", sorted(WHOLE.keys() - SINCE_FORMAT_2))
 def test_a_field_that_is_missing_is_named(name: str) -> None:
     with pytest.raises(MalformedCatalogError, match=f'"{name}"'):
         catalog_from_json({key: value for key, value in WHOLE.items() if key != name})
+
+
+def test_a_catalog_of_format_1_has_none_of_what_came_later() -> None:
+    of_format_1 = {name: value for name, value in WHOLE.items() if name not in SINCE_FORMAT_2}
+    catalog = catalog_from_json(of_format_1)
+    assert catalog == replace(full(), sequences=(), comments=(), pending=None)
+
+
+@pytest.mark.parametrize("owner", [["main"], ["main", "t", "u"]])
+def test_an_owner_is_a_schema_and_a_name(owner: list[str]) -> None:
+    value = json.loads(json.dumps(WHOLE))
+    value["sequences"][0]["owner"] = owner
+    with pytest.raises(MalformedCatalogError, match='owner of sequence "S"'):
+        catalog_from_json(value)
 
 
 @pytest.mark.parametrize("value", [None, [], 1, "catalog"])
