@@ -19,7 +19,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..catalog.model import REFERENCE_SHARD
+from ..catalog.model import REFERENCE_SHARD, Table
 from ..errors import Error, QueryCanceledError
 from ..planner.plan import Fragment, Move, Plan
 from ..sql.parameters import check_parameters, parameters_in
@@ -45,10 +45,14 @@ _DESTINATION = "__duckraft_destination"
 class Streams:
     """What one statement streams. Made for one execution of one plan; `close` must be called in the end.
 
+    stays: whether a table cannot be streamed: fragments that read it are read where they are attached.
     failure: the first error of a shard, or the cancellation, if there was one.
     """
 
-    def __init__(self, connections: SessionConnections, parameters: Parameters) -> None:
+    def __init__(
+        self, connections: SessionConnections, parameters: Parameters, stays: Callable[[Table], bool]
+    ) -> None:
+        self._stays = stays
         self.failure: Exception | None = None
         self._connections = connections
         self._gateway = connections.gateway
@@ -101,7 +105,8 @@ class Streams:
 
     def _relation(self, fragment: Fragment, connection: duck.Connection) -> str:
         """A sub-select that gives the fragment's rows on `connection`."""
-        if fragment.place(fragment.shards[0]) == REFERENCE_SHARD:
+        is_here = fragment.place(fragment.shards[0]) == REFERENCE_SHARD
+        if is_here or any(self._stays(route.table) for route in fragment.routes):
             return f"({union_of(fragment)})"
         for move in fragment.moves():
             self._move(move)
@@ -237,10 +242,13 @@ class StreamedRows:
 
 
 def start(
-    connections: SessionConnections, plan: Plan, parameters: Parameters
+    connections: SessionConnections, plan: Plan, parameters: Parameters, stays: Callable[[Table], bool]
 ) -> tuple[StreamedRows, Streams, tuple[Column, ...]]:
-    """Start a plan over streams: its rows, what to close in the end, and its columns. Raises errors.Error."""
-    streams = Streams(connections, parameters)
+    """Start a plan over streams: its rows, what to close in the end, and its columns. Raises errors.Error.
+
+    stays: whether a table cannot be streamed.
+    """
+    streams = Streams(connections, parameters, stays)
     gateway = connections.gateway
     try:
         # Each text gets the parameters that it uses: DuckDB would not notice one too many.

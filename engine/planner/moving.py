@@ -10,11 +10,12 @@ Leaves to others: which tables move where (`placing.py`), moving them (`executor
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
+from ..catalog.model import Table
 from ..types import Column, quote_identifier
 from .analysis import DIALECT, Analysis, TableRef
 from .conditions import Conditions, Link
@@ -41,11 +42,12 @@ class JoinStrategy(StrEnum):
 class Moving:
     """What is known when rows cost something to move.
 
-    allowed: the strategies that may be chosen. The cheapest is; but without GATHER, whatever else is possible comes
-    before it. That is for tests.
+    stays: whether the rows of a table must not move, because moving would change what they mean. allowed: the strategies
+    that may be chosen. The cheapest is; but without GATHER, whatever else is possible comes before it. That is for tests.
     """
 
     statistics: Statistics
+    stays: Callable[[Table], bool]
     allowed: frozenset[JoinStrategy] = frozenset(JoinStrategy)
 
 
@@ -74,7 +76,7 @@ def dearer_than_gathering(
     answer = rows * sum(width(column.type) for column in columns)
     if moved + answer <= gathered:
         return None
-    return f"moving about {moved} bytes and answering with {answer} costs more than gathering the tables: {gathered} bytes"
+    return f"moving about {moved} bytes and answering with {answer} costs more than gathering: {gathered} bytes"
 
 
 _WIDTHS = (

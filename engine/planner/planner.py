@@ -99,6 +99,8 @@ def _plan_tables(
     moving: Moving | None,
 ) -> Planned:
     text = analysis.text
+    if moving is not None and any(moving.stays(ref.table) for ref in analysis.refs):
+        moving = None
     routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
     if not analysis.others and Tier.ROUTE in allow and not analysis.uses_row_numbers():
         shard = single_shard([(route.table, route.shards) for route in routes.values()])

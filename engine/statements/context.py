@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..executor.binder import GatewayBinder
+from ..executor.collations import Collations
 from ..executor.connections import SessionConnections
 from ..executor.gateway import Gateway
 from ..executor.parsed import ParsedTexts
@@ -42,6 +44,7 @@ class Context:
         self.temporaries: frozenset[str] = frozenset()
         """The folded names of its temporary tables and views."""
         self.binding = "attached"
+        self.collations = Collations(partial(self.connections.reader, None))
         self.allowed_joins: frozenset[JoinStrategy] | None = None
         self.statement_timeout_s: float | None = None
         self.own_settings: dict[str, str] = {}

@@ -94,7 +94,7 @@ def _moving(context: Context) -> Moving | None:
     from ..planner.moving import JoinStrategy, Moving
 
     allowed = frozenset(JoinStrategy) if context.allowed_joins is None else context.allowed_joins
-    return Moving(context.gateway.statistics, allowed)
+    return Moving(context.gateway.statistics, context.collations.has, allowed)
 
 
 def stream(
@@ -118,7 +118,9 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
             if context.binding == "streamed":
                 from ..executor import streamed
 
-                rows, streams, columns = streamed.start(context.connections, plan, parameters)
+                rows, streams, columns = streamed.start(
+                    context.connections, plan, parameters, context.collations.has
+                )
                 return Result(_named(columns, plan), "SELECT", source=rows, on_close=streams.close)
             duck.execute(gateway, attached_sql(plan), parameters)
             return Result(_named(columns_of(gateway), plan), "SELECT", source=gateway)
