@@ -130,3 +130,15 @@ def test_cancelling_ends_every_fragment(database: Database, session: Session) ->
     assert len(raised) == 1
     assert left_behind(database, session) == ([], [], [])
     assert rows(session, "SELECT count(*) FROM t") == [(1000,)]
+
+
+@pytest.mark.parametrize("strategy", JoinStrategy)
+def test_a_column_with_a_collation_compares_as_it_should(strategy: JoinStrategy, session: Session) -> None:
+    session.execute("CREATE TABLE c (k INTEGER, v VARCHAR COLLATE NOCASE) SHARD BY HASH (k) SHARDS 3")
+    session.execute("INSERT INTO c VALUES (1, 'A'), (2, 'b'), (3, 'a')")
+    session.execute("CREATE TABLE d (k INTEGER, v VARCHAR) SHARD BY HASH (k) SHARDS 2")
+    session.execute("INSERT INTO d VALUES (7, 'a'), (8, 'B')")
+    session.context.allowed_joins = frozenset({strategy})
+    assert rows(session, "SELECT count(*) FROM c WHERE v = 'a'") == [(2,)]
+    assert rows(session, "SELECT count(DISTINCT v) FROM c") == [(2,)]
+    assert rows(session, "SELECT count(*) FROM c JOIN d ON c.v = d.v") == [(3,)]
