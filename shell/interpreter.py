@@ -141,7 +141,9 @@ class Interpreter:
     def _execute_and_print(self, sql: str) -> None:
         result = self.session.execute(sql)
         try:
-            if result.columns:
+            if result.plan is not None and self.output.plan(result.plan):
+                pass
+            elif result.columns:
                 self.output.rows(result.columns, self._batches(result))
             else:
                 self.changes += 1

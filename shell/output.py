@@ -11,14 +11,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from duckraft.engine.errors import Error
 from duckraft.engine.types import Column
 
 from .formats import FORMATS, Style
 from .formats.format import Batch
-from .messages import coloured, describe
+from .messages import coloured, describe, wants_colour
 from .settings import Settings
 
 
@@ -65,6 +65,18 @@ class Output:
         stream.flush()
         if self.interactive and form.counts_rows and not settings.quiet:
             self.notice(f"({count:,} {'row' if count == 1 else 'rows'})")
+
+    def plan(self, values: dict[str, Any]) -> bool:
+        """Draw the plan of an EXPLAIN as a tree. False, and nothing, where rows do not go to a terminal as a table."""
+        stream = self.rows_stream
+        width = _terminal_width_chars(stream)
+        if width is None or self.settings.effective_format != "table":
+            return False
+        from .plan_tree import render
+
+        stream.write(render(values, width, wants_colour(stream)))
+        stream.flush()
+        return True
 
     def text(self, text: str) -> None:
         """Print text that a command was asked for, where rows go."""

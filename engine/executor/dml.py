@@ -15,7 +15,6 @@ from ..errors import NotSupportedError, ProgrammingError
 from ..planner.analysis import Analysis, TableRef, analyse
 from ..planner.colocation import aligned
 from ..planner.conditions import Conditions, collect
-from ..planner.explain import explain_routes
 from ..planner.plan import TableRoute
 from ..planner.route import routers
 from ..sql.change import ChangeParts, parse_change
@@ -37,6 +36,7 @@ from .copying import run_copy
 from .gateway import Gateway
 from .insert import changed, run_insert, values_shard
 from .merge import merge
+from .recording import CHANGE, work
 from .result import Result
 from .unsteady import calls_unsteady_function
 
@@ -90,18 +90,6 @@ def routes_of_change(
         # Not about our tables: DuckDB knows whether it could run.
         execute(connections.gateway, Composed((("EXPLAIN ", None), (sql, 0))), parameters)
     return routes
-
-
-def explain_change(
-    gateway: Gateway,
-    connections: SessionConnections,
-    sql: str,
-    parameters: Parameters,
-    classified: Classified,
-) -> list[str]:
-    """The lines of EXPLAIN for a change of data."""
-    routes = routes_of_change(gateway, connections, sql, parameters, classified)
-    return explain_routes(classified.kind.value.upper(), routes)
 
 
 def _routes_of_insert(
@@ -186,9 +174,11 @@ def _alone(connections: SessionConnections, planned: _Change, sql: str, paramete
     columns: tuple[Column, ...] = ()
     count = 0
     with connections.atomic(numbers) as writers:
-        for connection in writers.values():
-            duck.execute(connection, sql, parameters)
-            outcome = changed(connection, verb, returning)
+        for number, connection in writers.items():
+            with work(CHANGE, number) as done:
+                duck.execute(connection, sql, parameters)
+                outcome = changed(connection, verb, returning)
+                done.rows = outcome.rowcount
             columns = outcome.columns
             results += outcome.fetchall()
             count += outcome.rowcount

@@ -112,6 +112,10 @@ class Gateway:
         """The catalog in force."""
         return self._catalog
 
+    def node_of(self, number: int) -> str:
+        """The node that has a shard of the database."""
+        return self._catalog.shard(number).node
+
     def publish(self, catalog: Catalog) -> None:
         """Save `catalog`, then put it in force. If saving fails the old one stays. The caller holds the write lock."""
         interruption.decide()

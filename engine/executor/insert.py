@@ -34,6 +34,7 @@ from .connections import SessionConnections
 from .gateway import Gateway
 from .job import Load
 from .load import load
+from .recording import CHANGE, work
 from .result import Result, columns_of
 
 _STAGING = "__duckraft_staging"
@@ -55,8 +56,11 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
     shard = values_shard(gateway, table, parts, sql, parameters)
     if shard is not None:
         connection = connections.shard(shard)
-        duck.execute(connection, sql, parameters)
-        return changed(connection, "INSERT 0", parts.returning)
+        with work(CHANGE, shard) as done:
+            duck.execute(connection, sql, parameters)
+            result = changed(connection, "INSERT 0", parts.returning)
+            done.rows = result.rowcount
+        return result
     check_parameters(sql, parameters)
     connection = connections.gateway
     columns = insertable_columns(gateway, table)

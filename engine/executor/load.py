@@ -22,6 +22,7 @@ from ..sql.parameters import parameters_in
 from ..storage import duck
 from ..types import Column, Row
 from .job import Load, Loaded, no_shard
+from .recording import CHANGE, Work, work
 from .result import columns_of
 from .staged import load_staged, must_be_staged
 
@@ -173,15 +174,17 @@ class _Lane:
         job = self._job
         sql = job.insert_sql(self._shard, f"SELECT * FROM {_SOURCE}")
         try:
-            source = pa.RecordBatchReader.from_batches(schema, _arriving(self._queue, self._failed))
-            duck.guarded(lambda: self._connection.register(_SOURCE, source))
-            duck.execute(self._connection, sql, parameters_in(job.tail, job.parameters))
-            if job.returning:
-                self.columns = columns_of(self._connection)
-                self.returned = duck.guarded(self._connection.fetchall)
-                self.count = len(self.returned)
-            else:
-                self.count = duck.guarded(self._connection.fetchall)[0][0]
+            with work(CHANGE, job.table.placements[self._shard]) as done:
+                source = pa.RecordBatchReader.from_batches(schema, _arriving(self._queue, self._failed, done))
+                duck.guarded(lambda: self._connection.register(_SOURCE, source))
+                duck.execute(self._connection, sql, parameters_in(job.tail, job.parameters))
+                if job.returning:
+                    self.columns = columns_of(self._connection)
+                    self.returned = duck.guarded(self._connection.fetchall)
+                    self.count = len(self.returned)
+                else:
+                    self.count = duck.guarded(self._connection.fetchall)[0][0]
+                done.rows = self.count
             # Where the statement failed, the end of its transaction takes the registration away.
             duck.guarded(lambda: self._connection.unregister(_SOURCE))
         except BaseException as error:  # Raised again by `load`, in the thread that waits for this one.
@@ -189,11 +192,17 @@ class _Lane:
             self._failed.set()
 
 
-def _arriving(batches: queue.Queue[Piece | None], failed: threading.Event) -> Iterator[pa.RecordBatch]:
-    """The batches of a lane. It knows no connection: DuckDB holds it, and would never be freed in such a circle."""
+def _arriving(
+    batches: queue.Queue[Piece | None], failed: threading.Event, done: Work
+) -> Iterator[pa.RecordBatch]:
+    """The batches of a lane. done: told of the time it waits for them.
+
+    It knows no connection: DuckDB holds it, and would never be freed in such a circle.
+    """
     while True:
         try:
-            piece = batches.get(timeout=_POLL_S)
+            with done.waiting():
+                piece = batches.get(timeout=_POLL_S)
         except queue.Empty:
             if failed.is_set():
                 return

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import Error, InterfaceError, QueryCanceledError
 from ..storage import duck
@@ -42,7 +42,7 @@ class Result:
     columns: empty for a statement without rows. tag: PostgreSQL's command tag, such as `INSERT 0 3` or `SELECT`.
     rowcount: rows changed or returned, −1 where it is not known before the rows are read. source: where the rows wait.
     text: the statement, for the positions of errors that come with a row, if `source` runs just that. on_close: called
-    once, when no more rows come or the result is closed.
+    once, when no more rows come or the result is closed. plan: what the lines of an EXPLAIN say, as plain values.
     """
 
     def __init__(
@@ -55,10 +55,12 @@ class Result:
         source: RowSource | None = None,
         text: str = "",
         on_close: Callable[[], None] | None = None,
+        plan: dict[str, Any] | None = None,
     ) -> None:
         self.columns = tuple(columns)
         self.tag = tag
         self.rowcount = rowcount
+        self.plan = plan
         self.running: Running | None = None
         """The statement, if its session lets its rows be cancelled."""
         self._rows = list(rows)

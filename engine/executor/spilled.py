@@ -15,7 +15,6 @@ from ..storage.directory import file_error
 from ..types import Row
 from .result import BATCH_ROWS, RowSource
 
-
 _CANNOT = "cannot keep the rows of an open result"
 
 

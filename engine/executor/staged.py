@@ -17,6 +17,7 @@ from ..sql.parameters import parameters_in
 from ..storage import duck
 from ..types import Column, Row, quote_identifier
 from .job import SHARD, Load, Loaded, no_shard
+from .recording import CHANGE, work
 from .result import columns_of
 
 _SAFE = re.compile(
@@ -44,13 +45,14 @@ def load_staged(reader: duck.Connection, writers: dict[int, duck.Connection], jo
         columns: tuple[Column, ...] = ()
         for shard, writer in writers.items():
             rows = f"SELECT * EXCLUDE ({SHARD}) FROM {stage} WHERE {SHARD} = {shard}"
-            duck.execute(writer, job.insert_sql(shard, rows), parameters_in(job.tail, job.parameters))
-            if job.returning:
-                columns = columns_of(writer)
-                returned += duck.guarded(writer.fetchall)
-                count = len(returned)
-            else:
-                count += duck.guarded(writer.fetchall)[0][0]
+            with work(CHANGE, job.table.placements[shard]) as done:
+                duck.execute(writer, job.insert_sql(shard, rows), parameters_in(job.tail, job.parameters))
+                if job.returning:
+                    columns = columns_of(writer)
+                given = duck.guarded(writer.fetchall)
+                done.rows = len(given) if job.returning else given[0][0]
+            returned += given if job.returning else []
+            count += done.rows
         return Loaded(count, returned, columns)
     finally:
         duck.clean_up(reader, f"DROP TABLE {stage}")

@@ -28,6 +28,7 @@ from ..types import Column, Parameters, Row, quote_identifier
 from .binding import attached_sql, shard_table, union_of
 from .channel import Channel
 from .connections import SessionConnections
+from .recording import work
 from .result import columns_of
 from .transport import arrived, can_be_carried, leaving
 
@@ -187,12 +188,23 @@ class Streams:
     def _read(self, fragment: Fragment, shard: int, select: str, channel: Channel[pa.RecordBatch]) -> bool:
         """Send the rows of one shard. False if nobody wants more."""
         sql = self._sql(fragment, shard)
-        with self._connections.reader(fragment.place(shard)) as connection:
+        with (
+            self._connections.reader(fragment.place(shard)) as connection,
+            work(fragment.name, shard) as done,
+        ):
+            done.bytes = 0
             rows = duck.arrow_stream(
                 connection, f"SELECT {select} FROM ({sql})", parameters_in(sql, self._parameters), BATCH_ROWS
             )
             with closing(rows):
-                return all(channel.put(batch) for batch in rows if batch.num_rows)
+                for batch in rows:
+                    done.rows += batch.num_rows
+                    done.bytes += batch.nbytes
+                    with done.waiting():
+                        wanted = not batch.num_rows or channel.put(batch)
+                    if not wanted:
+                        return False
+        return True
 
 
 class _Relation:

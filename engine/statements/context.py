@@ -25,10 +25,10 @@ class Context:
 
     plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use besides gather; None
     for all. has_own_macros: whether the session has made macros that no other knows. has_own_state: whether it has made
-    something on its connection to the gateway that another one would lack, such as temporary tables. own_settings: those
-    of duckraft's settings that were set, as text. prepared: its prepared statements, by folded name. binding: how fragments
-    reach the merge SQL, "attached" or "streamed". statement_timeout_s: how long a statement may run; None for as long as
-    it takes.
+    something on its connection to the gateway that another one would lack, such as temporary tables. own_settings:
+    those of duckraft's settings that were set, as text. prepared: its prepared statements, by folded name. binding: how
+    fragments reach the merge SQL, "attached" or "streamed". statement_timeout_s: how long a statement may run; None for
+    as long as it takes.
     """
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:

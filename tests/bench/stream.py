@@ -1,7 +1,7 @@
 """Reading a result to its end that is far larger than the memory there is.
 
-Each reading happens in a fresh process, which tells its own peak; DuckDB's `memory_limit` is part of that. As a program:
-one reading (`python -m tests.bench.stream DIRECTORY WAY MEMORY_LIMIT SQL`).
+Each reading happens in a fresh process, which tells its own peak; DuckDB's `memory_limit` is part of that.
+As a program it is one reading: `python -m tests.bench.stream DIRECTORY WAY MEMORY_LIMIT SQL`.
 """
 
 from __future__ import annotations
