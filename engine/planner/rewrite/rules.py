@@ -4,8 +4,8 @@ Over a union of shards DuckDB loses some of what it does for a table: shared sca
 counts, aggregates moved below joins. Statements that need these are written so that they do not.
 Promises: a rewritten statement gives the same rows, with the same names and types, but for the last bits of sums of
 floating-point numbers. It may fail on a value that the original one never looks at; then the original is to be run.
-Leaves to others: when to rewrite at all (`planner.py`); what each rule asks (`window.py`, `semijoin.py`,
-`eager.py`, `reduction.py`).
+Leaves to others: when to rewrite at all (`planner.py`); what each rule asks (`window.py`, `sharing.py`,
+`semijoin.py`, `eager.py`, `reduction.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .eager import aggregate_before_joins
 from .names import is_repeatable
 from .reduction import reduce_largest
 from .semijoin import exists_as_joins
+from .sharing import share_joins
 from .window import correlated_as_windows
 
 
@@ -48,6 +49,7 @@ _RULES = (
         exp.Subquery,
         "a correlated aggregate is taken from the rows that are joined already",
     ),
+    _Rule(share_joins, exp.Join, "a join that stands in the statement twice is made once"),
     _Rule(exists_as_joins, exp.Exists, "EXISTS is rewritten as a semi or anti join"),
     _Rule(aggregate_before_joins, exp.Group, "rows are aggregated by the join key before they are joined"),
     _Rule(reduce_largest, exp.Join, "the largest table is reduced by the keys of a filtered one"),
