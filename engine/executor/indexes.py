@@ -83,7 +83,7 @@ def _check_unique(table: Table, lexemes: list[Lexeme]) -> None:
     columns = {
         item[0].identifier.lower()
         for item in items_of(lexemes)
-        if item and (len(item) == 1 or item[1].upper in ("ASC", "DESC", "NULLS"))
+        if item and (len(item) == 1 or item[1].text == ")" or item[1].upper in ("ASC", "DESC", "NULLS"))
     }
     if table.shard_key and {name.lower() for name in table.shard_key} <= columns:
         return

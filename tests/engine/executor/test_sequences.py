@@ -18,11 +18,30 @@ from tests.engine.executor.support import contents, error_of, rows
 
 SCRIPTS = [
     ["CREATE SEQUENCE s", "SELECT nextval('s'), nextval('s'), currval('s')", "SELECT nextval('main.S')"],
-    ["CREATE SEQUENCE s START 5 INCREMENT BY -2 MINVALUE 1 MAXVALUE 9 CYCLE", "SELECT nextval('s') FROM range(9)"],
-    ["CREATE SEQUENCE s MAXVALUE 2", "SELECT nextval('s') FROM range(2)", "SELECT nextval('s')", "SELECT currval('s')"],
+    [
+        "CREATE SEQUENCE s START 5 INCREMENT BY -2 MINVALUE 1 MAXVALUE 9 CYCLE",
+        "SELECT nextval('s') FROM range(9)",
+    ],
+    [
+        "CREATE SEQUENCE s MAXVALUE 2",
+        "SELECT nextval('s') FROM range(2)",
+        "SELECT nextval('s')",
+        "SELECT currval('s')",
+    ],
     ["CREATE SEQUENCE s MINVALUE 5", "SELECT nextval('s')", "SELECT setval('s', 50)", "SELECT nextval('s')"],
-    ["CREATE SEQUENCE s", "CREATE OR REPLACE SEQUENCE s START 7", "SELECT nextval('s')", "CREATE SEQUENCE IF NOT EXISTS s"],
-    ["CREATE SEQUENCE s", "DROP SEQUENCE s", "SELECT nextval('s')", "DROP SEQUENCE IF EXISTS s", "DROP SEQUENCE s"],
+    [
+        "CREATE SEQUENCE s",
+        "CREATE OR REPLACE SEQUENCE s START 7",
+        "CREATE SEQUENCE IF NOT EXISTS s",
+        "SELECT nextval('s')",
+    ],
+    [
+        "CREATE SEQUENCE s",
+        "DROP SEQUENCE s",
+        "SELECT nextval('s')",
+        "DROP SEQUENCE IF EXISTS s",
+        "DROP SEQUENCE s",
+    ],
     ["CREATE SEQUENCE s INCREMENT 0", "CREATE SEQUENCE s START 1 MINVALUE 9", "SELECT nextval('nosuch')"],
     ["CREATE SEQUENCE s", "SELECT currval('s')", "CREATE SEQUENCE s", "ALTER SEQUENCE s INCREMENT 5"],
     [
@@ -57,11 +76,35 @@ SCRIPTS = [
         "DROP SEQUENCE s CASCADE",
         "FROM t",
     ],
-    ["CREATE SEQUENCE s", "CREATE TABLE t (a INT)", "ALTER SEQUENCE s OWNED BY t", "DROP SEQUENCE s", "DROP TABLE t", "SELECT nextval('s')"],
-    ["CREATE SEQUENCE s", "CREATE VIEW v AS SELECT nextval('s') AS n", "CREATE MACRO m() AS nextval('s')", "SELECT n, m() FROM v"],
-    ["CREATE SCHEMA a", "CREATE SEQUENCE a.s", "CREATE TABLE t (id INT DEFAULT nextval('a.s'))", "DROP SCHEMA a", "DROP SCHEMA a CASCADE", "FROM t"],
-    ["CREATE TEMP SEQUENCE s", "SELECT nextval('s')", "CREATE TABLE t AS SELECT nextval('s') AS id FROM range(4)", "FROM t ORDER BY id"],
-]  # fmt: skip
+    [
+        "CREATE SEQUENCE s",
+        "CREATE TABLE t (a INT)",
+        "ALTER SEQUENCE s OWNED BY t",
+        "DROP SEQUENCE s",
+        "DROP TABLE t",
+        "SELECT nextval('s')",
+    ],
+    [
+        "CREATE SEQUENCE s",
+        "CREATE VIEW v AS SELECT nextval('s') AS n",
+        "CREATE MACRO m() AS nextval('s')",
+        "SELECT n, m() FROM v",
+    ],
+    [
+        "CREATE SCHEMA a",
+        "CREATE SEQUENCE a.s",
+        "CREATE TABLE t (id INT DEFAULT nextval('a.s'))",
+        "DROP SCHEMA a",
+        "DROP SCHEMA a CASCADE",
+        "FROM t",
+    ],
+    [
+        "CREATE TEMP SEQUENCE s",
+        "SELECT nextval('s')",
+        "CREATE TABLE t AS SELECT nextval('s') AS id FROM range(4)",
+        "FROM t ORDER BY id",
+    ],
+]
 
 
 @pytest.mark.parametrize("clause", ["", "SHARD BY HASH ({column})", "REFERENCE"])
