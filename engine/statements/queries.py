@@ -122,7 +122,8 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
                     context.connections, plan, parameters, context.collations.has
                 )
                 return Result(_named(columns, plan), "SELECT", source=rows, on_close=streams.close)
-            duck.execute(gateway, attached_sql(plan), parameters)
+            merged = attached_sql(plan)
+            duck.execute(gateway, merged, parameters, context.parsed.statement(gateway, merged))
             return Result(_named(columns_of(gateway), plan), "SELECT", source=gateway)
     except (ProgrammingError, DataError, IntegrityError) as error:
         if plan.tier is Tier.ROUTE and not isinstance(error, ProgrammingError):

@@ -85,7 +85,7 @@ def test_a_known_text_with_too_few_parameters_is_refused(session: Session) -> No
 
 
 def test_what_is_kept_is_bounded(database: Database, session: Session) -> None:
-    kept = ParsedTexts(database.gateway, capacity=2)
+    kept = ParsedTexts(database.gateway, capacity=len("SELECT 1") * 2)
     connection = session.context.connections.gateway
     first = kept.statement(connection, "SELECT 1")
     second = kept.statement(connection, "SELECT 2")
@@ -94,6 +94,8 @@ def test_what_is_kept_is_bounded(database: Database, session: Session) -> None:
     assert len(kept) == 2
     assert kept.statement(connection, "SELECT 1") is first
     assert kept.statement(connection, "SELECT 2") is not second
+    kept.statement(connection, "SELECT 'a text that is longer than all that may be kept'")
+    assert len(kept) == 2
 
 
 def test_a_text_of_several_statements_is_none(database: Database) -> None:
