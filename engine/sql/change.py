@@ -297,24 +297,37 @@ def takes_all_columns(text: str, name: str, columns: Sequence[str]) -> bool:
 
     That is `name.*`, `COLUMNS(…)`, or `name` alone, which stands for the row unless a column is called so.
     """
-    lexemes = significant(text)
+    reader = Reader(text)
     is_column = name.lower() in (column.lower() for column in columns)
-    for index, lexeme in enumerate(lexemes):
-        before = lexemes[index - 1] if index else None
-        after = lexemes[index + 1].text if index + 1 < len(lexemes) else ""
+    for index, lexeme in enumerate(reader.lexemes):
+        after = reader.symbol(index + 1)
         if lexeme.upper == "COLUMNS" and after == "(":
             return True
         if lexeme.kind not in (Kind.WORD, Kind.QUOTED) or lexeme.identifier.lower() != name.lower():
             continue
-        if after == "." and lexemes[index + 2 : index + 3] and lexemes[index + 2].text.startswith("*"):
+        if after == "." and reader.symbol(index + 2).startswith("*"):
             return True
-        named = before is not None and (before.text == "." or before.upper in _BEFORE_RELATION)
-        if after not in (".", "(") and not named and not is_column:
+        qualified = index > 0 and reader.symbol(index - 1) == "."
+        if after not in (".", "(") and not (qualified or is_column or _names_relation(reader, index)):
             return True
     return False
 
 
-_BEFORE_RELATION = frozenset({"FROM", "JOIN", "AS", "USING"})
+def _names_relation(reader: Reader, index: int) -> bool:
+    """Whether the name at `index` stands in a FROM, or is an alias."""
+    if reader.word(index - 1) == "AS":
+        return True
+    depth = reader.depths[index]
+    for before in range(index - 1, -1, -1):
+        if reader.depths[before] < depth:
+            return False
+        if reader.depths[before] == depth and reader.word(before) in _IN_FROM | _BEHIND_FROM:
+            return reader.word(before) in _IN_FROM
+    return False
+
+
+_IN_FROM = frozenset({"FROM", "JOIN", "USING"})
+_BEHIND_FROM = frozenset({"SELECT", "ON", "WHERE", "BY", "HAVING", "QUALIFY", "LIMIT", "OFFSET", "VALUES"})
 
 
 def _star(reader: Reader, index: int) -> Star:

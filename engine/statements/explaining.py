@@ -33,6 +33,7 @@ _CHANGES = frozenset(
         StatementKind.UPDATE,
         StatementKind.DELETE,
         StatementKind.MERGE,
+        StatementKind.TRUNCATE,
         StatementKind.COPY_FROM,
     }
 )
@@ -52,7 +53,7 @@ def explain(context: Context, sql: str, parameters: Parameters, _: Classified) -
             return _explain_change(context, body, parameters, inner, parts)
     raise NotSupportedError(
         f"EXPLAIN does not take {inner.kind.value.upper()}",
-        hint="It takes queries, INSERT, UPDATE, DELETE, MERGE and COPY … FROM.",
+        hint="It takes queries, INSERT, UPDATE, DELETE, MERGE, TRUNCATE and COPY … FROM.",
         position=parts.body_start + 1,
     )
 

@@ -52,7 +52,7 @@ def test_named_columns_leave_the_others_to_their_defaults(session: Session, tmp_
     file.write_text("7\n8\n")
     session.execute(f"COPY t (k) FROM '{file}' (HEADER false)")
     assert rows(session, "FROM t WHERE k > 6 ORDER BY k") == [(7, "d", 14), (8, "d", 16)]
-    assert error_of(session, f"COPY t (v) FROM '{file}'").sqlstate == "0A000"
+    assert error_of(session, f"COPY t (v) FROM '{file}'").sqlstate == "23502"
     assert error_of(session, f"COPY t (nosuch) FROM '{file}'").sqlstate == "42703"
 
 
@@ -84,3 +84,11 @@ def test_other_tables_are_duckdbs_own(session: Session, tmp_path: Path) -> None:
     session.execute("CREATE TEMP TABLE mine (a INT)")
     assert session.execute(f"COPY mine FROM '{file}'").tag == "COPY 1"
     assert error_of(session, f"COPY nosuch FROM '{file}'").sqlstate == "42P01"
+
+
+def test_a_shard_key_that_the_file_leaves_out_gets_its_default(session: Session, tmp_path: Path) -> None:
+    session.execute("CREATE TABLE keyed (k INT DEFAULT 4, v VARCHAR) SHARD BY HASH (k)")
+    file = tmp_path / "t.csv"
+    file.write_text("a\nb\n")
+    session.execute(f"COPY keyed (v) FROM '{file}' (HEADER false)")
+    assert rows(session, "SELECT v FROM keyed WHERE k = 4 ORDER BY v") == [("a",), ("b",)]

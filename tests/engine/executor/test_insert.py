@@ -199,3 +199,25 @@ def test_a_table_spread_evenly_stays_even(database: Database, session: Session) 
     counts = [len(found) for (name, _), found in contents(database).items() if name == "e"]
     assert sum(counts) == 100005
     assert max(counts) - min(counts) <= 1
+
+
+def test_of_new_rows_with_one_key_the_first_is_kept(session: Session) -> None:
+    session.execute("CREATE TABLE firsts (k INT PRIMARY KEY, n INT)")
+    session.execute("INSERT INTO firsts SELECT range % 100, range FROM range(300_000) ON CONFLICT DO NOTHING")
+    assert rows(session, "SELECT count(*), max(n) FROM firsts") == [(100, 99)]
+
+
+@pytest.mark.parametrize("source", ["(k, v) VALUES (1, 'new')", "BY NAME SELECT 'new' AS v, 1 AS k"])
+def test_or_replace_leaves_the_columns_it_does_not_name(session: Session, source: str) -> None:
+    session.execute("CREATE TABLE partial (k INT PRIMARY KEY, a INT DEFAULT 7, v VARCHAR)")
+    session.execute("INSERT INTO partial VALUES (1, 99, 'old')")
+    session.execute(f"INSERT OR REPLACE INTO partial {source}")
+    assert rows(session, "FROM partial") == [(1, 99, "new")]
+
+
+def test_a_shard_key_that_is_left_out_gets_its_default(session: Session) -> None:
+    session.execute("CREATE TABLE keyed (k INT DEFAULT 4, v VARCHAR) SHARD BY HASH (k)")
+    session.execute("INSERT INTO keyed (v) SELECT 'v' || range FROM range(3)")
+    session.execute("INSERT INTO keyed BY POSITION (v) SELECT 'w'")
+    session.execute("INSERT INTO keyed DEFAULT VALUES")
+    assert rows(session, "SELECT count(*) FROM keyed WHERE k = 4") == [(5,)]
