@@ -291,6 +291,8 @@ def _truncate(gateway: Gateway, connections: SessionConnections, sql: str) -> Re
     count = 0
     with connections.atomic(shards_of(table)) as writers:
         for shard, number in enumerate(table.placements):
-            connection = duck.execute(writers[number], f"DELETE FROM {shard_table(table, shard)}")
-            count += duck.guarded(connection.fetchall)[0][0]
+            with work(CHANGE, number) as done:
+                connection = duck.execute(writers[number], f"DELETE FROM {shard_table(table, shard)}")
+                done.rows = duck.guarded(connection.fetchall)[0][0]
+            count += done.rows
     return Result((), "TRUNCATE", rowcount=count)

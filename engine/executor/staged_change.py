@@ -25,6 +25,7 @@ from .binding import shard_table
 from .composed import at_position
 from .connections import SessionConnections
 from .recording import CHANGE, work
+from .recording import CHANGE, work
 from .result import Result, columns_of
 
 SHARD = '"duckraft shard"'
@@ -109,16 +110,13 @@ def apply(connections: SessionConnections, change: StagedChange) -> Result:
         }
         with connections.atomic(sorted(set(numbers.values()))) as writers:
             for shard in leaving:
-                with work(CHANGE, numbers[shard]):  # Its rows are counted where they arrive.
+                with work(CHANGE, numbers[shard]):
                     duck.execute(writers[numbers[shard]], _leave_sql(change, shard))
             for shard in sorted(staying) or involved[:1]:
-                with work(CHANGE, numbers[shard]) as done:
-                    sql = _stay_sql(change, shard)
-                    done.rows = outcome.run(writers[numbers[shard]], sql, change.parameters)
+                outcome.run(writers, numbers[shard], _stay_sql(change, shard), change.parameters)
             for shard, step in arriving:
-                with work(CHANGE, numbers[shard]) as done:
-                    sql = _arrive_sql(change, shard, movers[step])
-                    done.rows = outcome.run(writers[numbers[shard]], sql, change.parameters)
+                sql = _arrive_sql(change, shard, movers[step])
+                outcome.run(writers, numbers[shard], sql, change.parameters)
     tag = f"{change.verb} {outcome.count}"
     return Result(outcome.columns, tag, rows=outcome.rows, rowcount=outcome.count)
 
@@ -132,16 +130,17 @@ class _Outcome:
         self.rows: list[Row] = []
         self.columns: tuple[Column, ...] = ()
 
-    def run(self, connection: duck.Connection, sql: str, parameters: Parameters) -> int:
-        """Run one of them: how many rows it changed."""
-        duck.execute(connection, sql, parameters_in(sql, parameters))
-        if self.returning:
-            self.columns = self.columns or columns_of(connection)
-        rows = duck.guarded(connection.fetchall)
+    def run(self, writers: dict[int, duck.Connection], number: int, sql: str, parameters: Parameters) -> None:
+        """Run a statement on the database's shard `number`."""
+        connection = writers[number]
+        with work(CHANGE, number) as done:
+            duck.execute(connection, sql, parameters_in(sql, parameters))
+            if self.returning:
+                self.columns = self.columns or columns_of(connection)
+            rows = duck.guarded(connection.fetchall)
+            done.rows = len(rows) if self.returning else rows[0][0]
         self.rows += rows if self.returning else []
-        changed: int = len(rows) if self.returning else rows[0][0]
-        self.count += changed
-        return changed
+        self.count += done.rows
 
 
 @contextmanager
