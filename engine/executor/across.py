@@ -85,14 +85,8 @@ class Target:
         return unqualified(piece, self.table.schema, self.table.name)
 
     def assigned(self, column: str, value: Piece | None) -> Assigned:
-        """The value that an assignment gives: the user's, or the default."""
-        known = next((one for one in self.columns if one.column.name.lower() == column.lower()), None)
-        if known is None:
-            # The stand-in has let it pass, so that this is a generated column which was given its DEFAULT.
-            column_of(self.table, column)
-            raise ProgrammingError(
-                f'column "{column}" of table "{self.table.name}" is generated', sqlstate="428C9"
-            )
+        """The value that an assignment gives, the user's or the default. `judge` has passed the column."""
+        known = next(one for one in self.columns if one.column.name.lower() == column.lower())
         if value is not None:
             return Assigned(known.column.name, tuple(self.own(value)))
         return Assigned(known.column.name, (Piece(known.default or "NULL", None),))
@@ -293,7 +287,7 @@ def _keep_one_of_each(
     if not duck.rows(gateway, f"{again} GROUP BY {SHARD}, {ROW} HAVING count(*) > 1 LIMIT 1"):
         return
     if target.parts.verb == "MERGE":
-        raise ProgrammingError(_TWICE, sqlstate="21000")
+        raise ProgrammingError(_TWICE, sqlstate="22023")
     last = f"SELECT max(rowid) FROM {stage} GROUP BY {SHARD}, {ROW}"
     duck.execute(gateway, f"DELETE FROM {stage} WHERE rowid NOT IN ({last})")
 

@@ -100,7 +100,7 @@ def _unique_columns(gateway: Gateway, table: Table) -> tuple[str, ...]:
     if len(found) != 1:
         raise ProgrammingError(
             f'"{table.name}" has {len(found)} constraints that a row may conflict with',
-            sqlstate="42P10",
+            sqlstate="42000",
             hint="Name the columns of one behind ON CONFLICT.",
         )
     return tuple(found[0][0])
