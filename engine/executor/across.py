@@ -95,7 +95,8 @@ class Target:
 def target_of(gateway: Gateway, table: Table, parts: ChangeParts, text: str, shards: Sequence[int]) -> Target:
     """The target of a statement, if its rows can be numbered. Raises NotSupportedError."""
     columns = tuple(insertable_columns(gateway, table))
-    target = Target(table, parts.alias or table.name, tuple(shards), columns, text, parts)
+    # Conditions that no shard can meet are still judged, by one that then finds no row.
+    target = Target(table, parts.alias or table.name, tuple(shards) or (0,), columns, text, parts)
     _check_no_row_numbers(target)
     return target
 

@@ -39,6 +39,7 @@ def tables(session: Session) -> None:
          "SELECT v FROM t WHERE k = 2", "v2!"),
         ("UPDATE memory.main.t SET a = 1 WHERE k = 2", None, "UPDATE 1", "SELECT a FROM t WHERE k = 2", 1),
         ("UPDATE r SET name = v FROM t WHERE t.k = r.id", None, "UPDATE 2", "SELECT name FROM r WHERE id = 2", "v2"),
+        ("UPDATE t SET k = 50 WHERE k = 1 AND k = 2", None, "UPDATE 0", "SELECT count(*) FROM t WHERE k = 50", 0),
         ("DELETE FROM t WHERE a IN (SELECT n FROM s)", None, "DELETE 6", "SELECT min(k) FROM t", 1),
         ("DELETE FROM t USING s, s AS z WHERE s.n = t.a AND z.n > s.n", None, "DELETE 5", "SELECT count(*) FROM t", 7),
         ("DELETE FROM t WHERE k IN (SELECT range FROM range(3))", None, "DELETE 3", "SELECT min(k) FROM t", 3),
