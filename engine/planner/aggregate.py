@@ -84,7 +84,7 @@ def is_aggregate(node: exp.Expr, binder: Binder) -> bool:
 def _group_expression(item: exp.Expr, block: Block) -> exp.Expr:
     """What an item of GROUP BY stands for: a position, the alias of a result column, or itself."""
     projections = block.select.expressions
-    if isinstance(item, exp.Literal) and not item.is_string:
+    if isinstance(item, exp.Literal) and item.is_int:
         position = int(str(item.this))
         if 1 <= position <= len(projections):
             return _unaliased(projections[position - 1])

@@ -346,7 +346,7 @@ def _order_keys(
         if key is None or item.args.get("with_fill"):
             return None
         if isinstance(key, exp.Literal):
-            if key.is_string or not 1 <= int(str(key.this)) <= len(columns):
+            if not key.is_int or not 1 <= int(str(key.this)) <= len(columns):
                 return None
             keys.append((int(str(key.this)), item))
             continue

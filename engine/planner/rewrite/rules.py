@@ -78,8 +78,10 @@ def _apply(rule: _Rule, analysis: Analysis, catalog: Catalog, binder: Binder) ->
     draft = analyse(analysis.text, catalog)
     if draft is None:
         return None
-    unchanged = draft.root.sql(dialect=DIALECT)
-    if not rule.change(draft, binder) or not binder.same_meaning(analysis.text, unchanged):
+    if not rule.change(draft, binder):
+        return None
+    unchanged = analysis.root.sql(dialect=DIALECT)
+    if not binder.same_meaning(analysis.text, unchanged):
         return None
     text = draft.root.sql(dialect=DIALECT)
     columns = binder.describe(analysis.text)
