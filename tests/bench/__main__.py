@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from . import load, point, route, start, stream
+from . import load, point, route, start, stream, wide
 from .tpch import data
 from .tpch import run as tpch_run
 
@@ -117,6 +117,17 @@ def point_command(shards: int, rows: int, iterations: int) -> None:
 def start_command(runs: int) -> None:
     """Start the shell, run one statement, exit."""
     start.run(runs)
+
+
+@main.command("wide")
+@click.option("--few", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--many", default=256, show_default=True, type=click.IntRange(min=1))
+@click.option("--rows", default=10_000_000, show_default=True, type=click.IntRange(min=1))
+@_threads
+@_runs
+def wide_command(few: int, many: int, rows: int, threads: int, runs: int) -> None:
+    """The same rows in few shards and in many."""
+    wide.run(few, many, rows, threads, runs)
 
 
 @main.command("stream")
