@@ -58,7 +58,6 @@ def execute(
     connection: Connection, sql: str, parameters: Parameters = None, parsed: Statement | None = None
 ) -> Connection:
     """Run one statement on `connection`; its rows wait there. parsed: `sql`, parsed before. Raises errors.Error."""
-    interruption.check()
     statement = parsed or sql
     try:
         return (
@@ -193,6 +192,7 @@ _BY_CLASS: tuple[tuple[type[duckdb.Error], type[errors.Error], str], ...] = (
 )
 
 _BY_MESSAGE: tuple[tuple[str, str], ...] = (
+    ("53100", r"^failed to offload data block|No space left on device|Disk quota exceeded"),
     ("42P01", r'^(?:Table|View) with name .* does not exist|^Referenced table "|^Catalog "'),
     ("42P07", r"^(?:Table|View|Index|Sequence) with name .* already exists|^Could not rename .* already exists"),
     ("42723", r"^(?:Macro|Scalar|Table|Aggregate).* Function with name .* already exists"),
