@@ -78,19 +78,44 @@ class Analysis:
         return self.by_scope.get(id(scope), [])
 
 
+LONGEST_TEXT = 65_536
+"""Characters. Above it parsing alone would take longer than DuckDB takes for the whole statement."""
+_SHORT_TEXT = 400
+_MOST_NODES = 1_500
+_DEEPEST = 150
+"""What a parsed statement may have. Larger ones come from programs that write long lists and chains of conditions; what
+planning costs for each node is more than it can save there, and what nests deeper could exhaust Python's stack."""
+
+
 def analyse(text: str, catalog: Catalog) -> Analysis | None:
-    """Parse `text`; None if sqlglot cannot, or if a table's place in the text is not certain."""
+    """Parse `text`; None if sqlglot cannot, if a table's place in the text is not certain, or if it is too large."""
+    if len(text) > LONGEST_TEXT:
+        return None
     try:
         statements = sqlglot.parse(text, read=_dialect_of(text))
     except (SqlglotError, RecursionError, ValueError):
         return None
     if len(statements) != 1 or statements[0] is None or isinstance(statements[0], exp.Command):
         return None
+    if len(text) > _SHORT_TEXT and _is_too_large(statements[0]):
+        return None
     analysis = Analysis(text, statements[0])
     for node in analysis.root.find_all(exp.Table):
         if not _add(analysis, node, catalog):
             return None
     return analysis
+
+
+def _is_too_large(root: exp.Expr) -> bool:
+    """Whether a parsed statement has too many nodes, or nests too deep, to be planned with."""
+    level, count, depth = [root], 0, 0
+    while level:
+        count += len(level)
+        depth += 1
+        if count > _MOST_NODES or depth > _DEEPEST:
+            return True
+        level = [child for node in level for child in node.iter_expressions()]
+    return False
 
 
 def _dialect_of(text: str) -> str | type[DollarParameters]:

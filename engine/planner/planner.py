@@ -82,9 +82,14 @@ def plan_query(
             reason = f"reads {', '.join(dict.fromkeys(analysis.others))}"
             return Planned(over_views(text, version, reason), text, None)
         return Planned(Plan(Tier.LOCAL, "no table is read", (), version), text, None)
-    conditions = collect(analysis)
-    by_ref = routers(analysis, conditions)
-    planned = _plan_tables(analysis, conditions, by_ref, parameters, catalog, binder, allow, moving)
+    try:
+        conditions = collect(analysis)
+        by_ref = routers(analysis, conditions)
+        planned = _plan_tables(analysis, conditions, by_ref, parameters, catalog, binder, allow, moving)
+    except RecursionError:
+        return Planned(
+            over_views(text, version, "the text nests too deep: DuckDB runs it as it is"), text, None
+        )
     return replace(planned, routers=tuple(by_ref.values()))
 
 

@@ -15,8 +15,8 @@ from .lexer import Kind, scan
 _PART = re.compile(
     r"""
       (?P<word>[^\W\d][\w$]*(?!['\w$]))
-    | (?P<quoted>"(?:[^"]|"")*")
-    | (?P<string>'(?:[^'\\]|'')*')
+    | (?P<quoted>"[^"]*(?:""[^"]*)*")
+    | (?P<string>'[^'\\]*(?:''[^'\\]*)*')
     | (?P<number>\d+(?:\.\d+)?(?![\w.$]))
     | (?P<blank>\s+)
     | (?P<other>[-(),;=<>*.+%?](?!-)|\$\d+|\$[^\W\d]\w*(?!\$))
@@ -24,10 +24,14 @@ _PART = re.compile(
     re.VERBOSE,
 )
 _STRING, _NUMBER, _BLANK, _WORD = 3, 4, 5, 1
+LONGEST_TEXT = 65_536
+"""Characters; longer statements are seldom sent twice."""
 
 
 def fingerprint(text: str) -> tuple[str, tuple[str, ...]] | None:
     """The shape of `text` and its literals in order, quotes included; None for a text too unusual for the fast road."""
+    if len(text) > LONGEST_TEXT:
+        return None
     shape: list[str] = []
     literals: list[str] = []
     position = 0

@@ -55,8 +55,9 @@ class Lexeme:
 PATTERN = re.compile(
     r"""
       ((?!(?:[eExX]|[uU]&)')[^\W\d][\w$]*)
-    | ("(?:[^"]|"")*")
-    | ((?:[uU]&|[xX])?'(?:[^']|'')*' | [eE]'(?:[^'\\]|''|\\.)*' | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)
+    | ("[^"]*(?:""[^"]*)*")
+    | ((?:[uU]&|[xX])?'[^']*(?:''[^']*)*' | [eE]'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'
+        | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)
     | ((?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?))
     | (\$\w+|\?\d*)
     | (--[^\n]*)
@@ -80,17 +81,24 @@ _BLANK = re.compile(r"\s*")
 
 
 _REMEMBERED_TEXTS = 32
-_LONGEST_REMEMBERED = 16_384
+_REMEMBERED_LONG_TEXTS = 2
+_LONG = 16_384
 
 
 def scan(text: str) -> list[Lexeme]:
     """All lexemes of `text` in order, comments among them, blanks left out."""
-    return list(_remembered(text)) if len(text) <= _LONGEST_REMEMBERED else _scan(text)
+    return list(_remembered(text) if len(text) <= _LONG else _remembered_long(text))
 
 
 @lru_cache(maxsize=_REMEMBERED_TEXTS)
 def _remembered(text: str) -> tuple[Lexeme, ...]:
     """The lexemes of one of the last texts: several parts of the planner look at the same statement."""
+    return tuple(_scan(text))
+
+
+@lru_cache(maxsize=_REMEMBERED_LONG_TEXTS)
+def _remembered_long(text: str) -> tuple[Lexeme, ...]:
+    """The same of long texts, of which few are kept: a lexeme takes more memory than its text."""
     return tuple(_scan(text))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import Error, NotSupportedError
+from ..errors import Error, NotSupportedError, ProgrammingError
 from ..executor import sequence_blocks
 from ..executor.own_settings import as_written, reading_own
 from ..executor.protection import check_target
@@ -52,7 +52,14 @@ _OWN_STATE = frozenset({StatementKind.PREPARED, StatementKind.TRANSACTION})
 
 def run(context: Context, sql: str, parameters: Parameters) -> Result:
     """Run the one statement in `sql`. Raises errors.Error."""
-    result = _run(context, sql, parameters)
+    try:
+        result = _run(context, sql, parameters)
+    except RecursionError:
+        raise ProgrammingError(
+            "the statement nests too deep",
+            sqlstate="54001",
+            hint="Put long lists into a table, or take the statement apart.",
+        ) from None
     if sequence_blocks.may_draw(context.gateway, sql):
         result.before_rows(lambda: sequence_blocks.settle(context.gateway))
     return result
