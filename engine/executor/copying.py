@@ -12,14 +12,15 @@ from ..sql.lexer import Kind, significant
 from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier, quote_string
-from .columns import Insertable, column_of, insertable_columns
-from .composed import at_position
+from .columns import Insertable, column_of, insertable_columns, stand_in
+from .composed import Composed, at_position, execute, numbered_from, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
 from .insert import changed, load_all, with_defaults
 from .job import Load
 from .result import Result
 
+_STAND_IN = "__duckraft_copied"
 _FORMATS_BY_ENDING = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 _CSV_NAMES = {"delimiter": "delim", "null": "nullstr"}
 _CSV_LISTS = frozenset({"force_not_null"})
@@ -37,13 +38,34 @@ def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parame
     check_parameters(numbered, parameters)
     columns = insertable_columns(gateway, table)
     given, count = _columns(table, columns, parts)
-    query = _file_query(_file(parts.file, parameters), dict(parts.options), given[:count])
+    file = _file(parts.file, parameters)
+    kind = _format(file, dict(parts.options))
+    with numbered_from(sql):
+        _judge(gateway, connections, table, numbered, parts, file)
+    query = _file_query(file, kind, dict(parts.options), given[:count])
     query = with_defaults(given, count, columns, query)
     with at_position(None):
         job = Load(table, tuple(column.name for column in given), query, parameters)
         result = load_all(gateway, connections, job)
     result.tag = f"COPY {result.rowcount}"
     return result
+
+
+def _judge(
+    gateway: Gateway,
+    connections: SessionConnections,
+    table: Table,
+    text: str,
+    parts: CopyParts,
+    file: str,
+) -> None:
+    """Have DuckDB say whether the file has the columns that the statement fills. Raises errors.Error."""
+    between = (text[parts.name_end : parts.file_start], parts.name_end)
+    behind = parts.file_start + len(parts.file)
+    pieces = ((f"EXPLAIN COPY temp.{_STAND_IN}", None), between, (file, None), (text[behind:], behind))
+    connection = connections.gateway
+    with stand_in(gateway, connection, table, _STAND_IN), shown_as(_STAND_IN, table.name):
+        execute(connection, Composed(pieces))
 
 
 def _file(file: str, parameters: Parameters) -> str:
@@ -69,9 +91,9 @@ def _columns(table: Table, columns: Sequence[Insertable], parts: CopyParts) -> t
     return named + others, len(named)
 
 
-def _file_query(file: str, options: dict[str, str], columns: Sequence[Column]) -> str:
-    """The query that reads a file as COPY would: by position for CSV and Parquet, by name for JSON."""
-    kind = options.pop("format", "").strip("'").lower()
+def _format(file: str, options: Mapping[str, str]) -> str:
+    """The format that a statement names, or else that of the file's ending. Raises NotSupportedError."""
+    kind = options.get("format", "").strip("'").lower()
     if not kind:
         bare = file.strip("'").lower().removesuffix(".gz").removesuffix(".zst")
         kind = next((kind for ending, kind in _FORMATS_BY_ENDING.items() if bare.endswith(ending)), "csv")
@@ -79,6 +101,12 @@ def _file_query(file: str, options: dict[str, str], columns: Sequence[Column]) -
         raise NotSupportedError(
             f'COPY FROM cannot read the format "{kind}"', hint="Use csv, parquet or json."
         )
+    return kind
+
+
+def _file_query(file: str, kind: str, options: dict[str, str], columns: Sequence[Column]) -> str:
+    """The query that reads a file as COPY would: by position for CSV and Parquet, by name for JSON."""
+    options.pop("format", None)
     names = ", ".join(quote_identifier(column.name) for column in columns)
     casts = ", ".join(
         f"CAST({quote_identifier(column.name)} AS {column.type}) AS {quote_identifier(column.name)}"

@@ -38,12 +38,17 @@ class InsertParts:
 
 @dataclass(frozen=True, slots=True)
 class CopyParts:
-    """A COPY … FROM in pieces. file: the SQL expression of the file. options: (name, SQL text of the value) pairs."""
+    """A COPY … FROM in pieces. file: the SQL expression of the file. options: (name, SQL text of the value) pairs.
+
+    name_end, file_start: the offsets where the table's name ends and the file begins.
+    """
 
     name: tuple[str, ...]
     columns: tuple[str, ...] | None
     file: str
     options: tuple[tuple[str, str], ...]
+    name_end: int
+    file_start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,7 @@ def parse_copy(text: str) -> CopyParts | None:
     if found is None:
         return None
     name, index = found
+    name_end = lexemes[index - 1].end
     columns, index = _column_list(lexemes, index)
     if _upper(lexemes, index) != "FROM" or index + 1 >= len(lexemes):
         return None
@@ -152,10 +158,10 @@ def parse_copy(text: str) -> CopyParts | None:
         return None
     if _upper(lexemes, index) == "WITH":
         index += 1
-    if index == len(lexemes):
-        return CopyParts(name, columns, source.text, ())
-    options = _options(text, lexemes, index)
-    return None if options is None else CopyParts(name, columns, source.text, options)
+    options = () if index == len(lexemes) else _options(text, lexemes, index)
+    if options is None:
+        return None
+    return CopyParts(name, columns, source.text, options, name_end, source.start)
 
 
 def _options(text: str, lexemes: list[Lexeme], index: int) -> tuple[tuple[str, str], ...] | None:

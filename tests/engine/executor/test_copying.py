@@ -92,3 +92,13 @@ def test_a_shard_key_that_the_file_leaves_out_gets_its_default(session: Session,
     file.write_text("a\nb\n")
     session.execute(f"COPY keyed (v) FROM '{file}' (HEADER false)")
     assert rows(session, "SELECT v FROM keyed WHERE k = 4 ORDER BY v") == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize(("ending", "sqlstate"), [("parquet", "22P02"), ("csv", "22P02")])
+def test_a_file_must_have_the_columns_that_are_listed(
+    session: Session, tmp_path: Path, ending: str, sqlstate: str
+) -> None:
+    file = tmp_path / f"t.{ending}"
+    session.execute(f"COPY (SELECT 'a' AS v, 7 AS k) TO '{file}'")
+    assert error_of(session, f"COPY t (k) FROM '{file}'").sqlstate == sqlstate
+    assert session.execute(f"COPY t (v, k) FROM '{file}'").rowcount == 1
