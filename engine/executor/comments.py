@@ -30,7 +30,9 @@ def comment_on(gateway: Gateway, connections: SessionConnections, sql: str) -> R
     found = name_at(lexemes, start)
     statements: dict[int, list[Composed]] = {}
     changed = None
-    if found is not None and not gateway.is_elsewhere(found[0]):
+    # What is commented on, without the column; a column alone is for DuckDB to refuse.
+    owner = () if found is None else found[0][: -1 if kind == "COLUMN" else None]
+    if found is not None and owner and not gateway.is_elsewhere(owner):
         statements = _on_shards(gateway, sql, kind, found[0], lexemes[found[1] :])
         changed = _kept(gateway, connections, kind, found[0], lexemes[found[1] :])
     if statements:

@@ -216,7 +216,7 @@ _BY_MESSAGE: tuple[tuple[str, str], ...] = (
     ("22012", r"division by zero"),
     ("22007", r"^(?:date|timestamp|time) field value|invalid (?:date|timestamp) field"),
     ("23502", r"^NOT NULL constraint failed"),
-    ("23505", r"duplicate key|^PRIMARY KEY or UNIQUE constraint"),
+    ("23505", r"duplicate key|^Data contains duplicates on indexed column|^PRIMARY KEY or UNIQUE constraint"),
     ("23505", r"violates (?:primary key|unique) constraint"),
     ("23514", r"^CHECK constraint failed"),
     ("23503", r"foreign key constraint"),
