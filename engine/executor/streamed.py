@@ -1,8 +1,9 @@
 """The streamed binding: each fragment runs on connections of its own to its shards, and its rows come as Arrow.
 
-A fragment is offered to the gateway's DuckDB as a relation that it can scan as often as it likes; every scan runs the
-fragment anew, a few shards at a time. Moves run first: what they bring is kept in tables of
-the gateway's memory (DuckDB spills them to disk if it must) until the statement ends.
+A fragment is offered to the gateway's DuckDB as a relation; every scan of it runs the fragment anew, a few shards at a
+time. What a move brings is kept in a table of the gateway's memory, which DuckDB spills to disk if it must, until the
+statement ends. So is every fragment of a plan that has several, before the merge begins: of a stream DuckDB does not
+know how many rows it has, and takes it for one row when it orders joins.
 Promises: a few batches for each scan are in flight, no more. The first error of any shard ends the statement, and is
 the one that the user sees. Whatever was opened or registered is gone after `close`.
 Leaves to others: what is moved, and why (`planner/moving.py`); types that Arrow changes (`transport.py`).
@@ -68,8 +69,21 @@ class Streams:
 
     def bind(self, plan: Plan) -> str:
         """The merge SQL of a plan over its fragments, whose moves have been done. Raises errors.Error."""
-        bound = {fragment.name: self._relation(fragment, self._gateway) for fragment in plan.fragments()}
+        fragments = plan.fragments()
+        kept = len(fragments) > 1 or _repeats(plan)
+        bound = {fragment.name: self._bound(fragment, kept) for fragment in fragments}
         return plan.merge_sql(lambda fragment: bound[fragment.name])
+
+    def _bound(self, fragment: Fragment, kept: bool) -> str:
+        """What stands for a fragment in the merge SQL. kept: its rows are read once, into a table."""
+        if not kept:
+            relation, is_stream = self._relation(fragment, self._gateway)
+            if is_stream:
+                self._registered.append(_stream_name(fragment))
+            return relation
+        with self._connections.reader(None) as connection:
+            relation, is_stream = self._relation(fragment, connection)
+            return self._keep(fragment.name, relation, connection) if is_stream else relation
 
     def _cancel(self) -> None:
         self.fail(QueryCanceledError("the statement was cancelled"))
@@ -104,11 +118,11 @@ class Streams:
                 for table in self._tables.values():
                     duck.execute(connection, f"DROP TABLE IF EXISTS {table}")
 
-    def _relation(self, fragment: Fragment, connection: duck.Connection) -> str:
-        """A sub-select that gives the fragment's rows on `connection`."""
+    def _relation(self, fragment: Fragment, connection: duck.Connection) -> tuple[str, bool]:
+        """A sub-select that gives the fragment's rows on `connection`, and whether a stream registered there does."""
         is_here = fragment.place(fragment.shards[0]) == REFERENCE_SHARD
         if is_here or any(self._stays(route.table) for route in fragment.routes):
-            return f"({union_of(fragment)})"
+            return f"({union_of(fragment)})", False
         for move in fragment.moves():
             self._move(move)
         first = self._sql(fragment, fragment.shards[0])
@@ -118,28 +132,35 @@ class Streams:
             columns = [Column(str(row[0]), str(row[1])) for row in described]
             states = dict(fragment.states)
             if not can_be_carried(columns, states):
-                return f"({' UNION ALL '.join(self._sql(fragment, shard) for shard in fragment.shards)})"
+                return (
+                    f"({' UNION ALL '.join(self._sql(fragment, shard) for shard in fragment.shards)})",
+                    False,
+                )
             schema = duck.arrow_schema(reader, f"SELECT {leaving(columns)} FROM ({first})", parameters)
-        name = f"duckraft_{fragment.name}"
+        name = _stream_name(fragment)
         rows = _Relation(schema, partial(self._scan, fragment, leaving(columns), schema))
         duck.guarded(partial(connection.register, name, rows))
-        if connection is self._gateway:
-            self._registered.append(name)
-        return f"(SELECT {arrived(columns, states)} FROM {quote_identifier(name)})"
+        return f"(SELECT {arrived(columns, states)} FROM {quote_identifier(name)})", True
 
     def _move(self, move: Move) -> None:
         """Bring a move's rows to where they are read."""
-        table = f"memory.duckraft.{quote_identifier(f'{move.name} {uuid.uuid4().hex}')}"
-        number = "" if move.number_sql is None else f", {move.number_sql} AS {_DESTINATION}"
         with self._connections.reader(None) as connection:
-            source = self._relation(move.source, connection)
-            self._tables[move.name] = table
-            try:
-                duck.execute(connection, f"CREATE TABLE {table} AS SELECT *{number} FROM {source}")
-            except Error as error:
-                raise self.failure or error from None
+            relation, _ = self._relation(move.source, connection)
+            number = "" if move.number_sql is None else f", {move.number_sql} AS {_DESTINATION}"
+            self._keep(move.name, relation, connection, number)
+
+    def _keep(self, name: str, relation: str, connection: duck.Connection, more: str = "") -> str:
+        """Write the rows of a relation into a table, whose name is returned. more: behind `SELECT *`."""
+        table = f"memory.duckraft.{quote_identifier(f'{name} {uuid.uuid4().hex}')}"
+        self._tables[name] = table
+        try:
+            sql = f"CREATE TABLE {table} AS SELECT *{more} FROM {relation}"
+            duck.execute(connection, sql, parameters_in(relation, self._parameters))
+        except Error as error:
+            raise self.failure or error from None
         if self.failure is not None:
             raise self.failure
+        return table
 
     def _moved(self, move: Move, shard: int) -> str:
         """The rows that a move brought to a shard."""
@@ -272,6 +293,16 @@ def start(
     except Exception as error:
         streams.close()
         raise streams.failure or error from None
+
+
+def _stream_name(fragment: Fragment) -> str:
+    """The name under which a fragment's stream is registered."""
+    return f"duckraft_{fragment.name}"
+
+
+def _repeats(plan: Plan) -> bool:
+    """Whether the merge SQL may scan the same fragment in many rounds."""
+    return any(isinstance(piece, str) and "RECURSIVE" in piece.upper() for piece in plan.merge)
 
 
 def _next(waiting: queue.SimpleQueue[int]) -> int | None:
