@@ -29,6 +29,8 @@ TWO_TABLES = [
 VIEWED = [*FILLED, "CREATE VIEW w AS FROM t"]
 OF_E = ["SELECT enum_range(NULL::e)"]
 OF_U = ["SELECT count(*) FROM u"]
+OF_C = "SELECT count(*) FROM s.c"
+NEXT = "SELECT nextval('s') > 9"
 OF_S = ["SELECT count(*) FROM s.u"]
 INDEXED = [*FILLED, "CREATE INDEX i ON t (v)"]
 INDEXES = [
@@ -73,8 +75,8 @@ def outcomes(folder: Path, before: list[str], statement: str, check: list[str]) 
         (INDEXED, "COMMENT ON INDEX i IS 'x'", ["SELECT comment FROM duckdb_indexes()"], [[[None]]], [[["x"]]]),
         (VIEWED, "ALTER VIEW w RENAME TO x", ["SELECT count(*) FROM x"], ["42P01"], [[[50]]]),
         (FILLED, "CREATE TYPE e AS ENUM (SELECT 'x' || v FROM t)", OF_E, ["42704"], [[[["x1"]]]]),
-        (NUMBERED, "DROP SEQUENCE s CASCADE", [*OF_U, "SELECT nextval('s') > 9"], [[[9]], [[True]]], ["42P01", "42704"]),
-        (TWO_TABLES, "DROP SCHEMA IF EXISTS s CASCADE", [*OF_S, "SELECT count(*) FROM s.c"], [[[50]], [[0]]], ["42P01", "42P01"]),
+        (NUMBERED, "DROP SEQUENCE s CASCADE", [*OF_U, NEXT], [[[9]], [[True]]], ["42P01", "42704"]),
+        (TWO_TABLES, "DROP SCHEMA IF EXISTS s CASCADE", [*OF_S, OF_C], [[[50]], [[0]]], ["42P01", "42P01"]),
         (FILLED, "ALTER TABLE t ALTER v SET NOT NULL", COUNT, [[[50]]], [[[50]]]),
         (VIEWED, "DROP VIEW w", ["SELECT count(*) FROM w"], [[[50]]], ["42P01"]),
         (IN_SCHEMA, "DROP SCHEMA s CASCADE", OF_S, [[[50]]], ["42P01"]),
