@@ -37,7 +37,7 @@ class Reader:
 
     def word(self, index: int) -> str:
         """The bare word at `index` in upper case, or an empty string."""
-        return self.lexemes[index].upper if index < self.end else ""
+        return self.lexemes[index].upper if 0 <= index < self.end else ""
 
     def symbol(self, index: int) -> str:
         """The symbol at `index`, or an empty string."""
@@ -103,35 +103,31 @@ def assignments(
     """The columns and the values of `a = 1, (b, c) = (2, DEFAULT)`; None if it is no such list."""
     columns: list[str] = []
     values: list[Piece | None] = []
-    for first, last in reader.listed(start, end):
-        closing = reader.closing(first) if reader.symbol(first) == "(" else None
-        equals = first + 1 if closing is None else closing + 1
-        # `=-1` is one lexeme: what stands behind the sign of equality belongs to the value.
-        sign = reader.symbol(equals)
-        if equals >= last or not sign.startswith("="):
+    for span in reader.listed(start, end):
+        found = _assignment(reader, *span)
+        if found is None:
             return None
-        if closing is None:
-            names = reader.names(first, first + 1)
-            if names is None:
-                return None
-            columns += names
-            values.append(_assigned(reader, equals, last))
-            continue
-        names = reader.names(first + 1, closing)
-        if names is None:
-            return None
-        if len(names) == 1:
-            columns += names
-            values.append(_assigned(reader, equals, last))
-            continue
-        opening = equals + (2 if reader.word(equals + 1) == "ROW" else 1)
-        inner_end = reader.closing(opening) if sign == "=" and reader.symbol(opening) == "(" else None
-        spans = reader.listed(opening + 1, inner_end) if inner_end == last - 1 else []
-        if len(spans) != len(names):
-            return None
-        columns += names
-        values += [reader.value(*span) for span in spans]
+        columns += found[0]
+        values += found[1]
     return (tuple(columns), tuple(values)) if columns else None
+
+
+def _assignment(reader: Reader, first: int, end: int) -> tuple[tuple[str, ...], list[Piece | None]] | None:
+    """The columns and the values of one assignment: several columns are given a row of values."""
+    closing = reader.closing(first) if reader.symbol(first) == "(" else None
+    names = reader.names(first, first + 1) if closing is None else reader.names(first + 1, closing)
+    equals = first + 1 if closing is None else closing + 1
+    # `=-1` is one lexeme: what stands behind the sign of equality belongs to the value.
+    sign = reader.symbol(equals)
+    if names is None or not sign.startswith("=") or equals >= end - (sign == "="):
+        return None
+    if len(names) == 1:
+        return names, [_assigned(reader, equals, end)]
+    opening = equals + (2 if reader.word(equals + 1) == "ROW" else 1)
+    if sign != "=" or reader.symbol(opening) != "(" or reader.closing(opening) != end - 1:
+        return None
+    spans = reader.listed(opening + 1, end - 1)
+    return (names, [reader.value(*span) for span in spans]) if len(spans) == len(names) else None
 
 
 def _assigned(reader: Reader, equals: int, end: int) -> Piece | None:
