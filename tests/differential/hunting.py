@@ -21,7 +21,7 @@ from .harness import Answer, Mismatch, Outcome, Sharded, Statement, ask_plain, c
 from .layouts import LAYOUTS, create_plain, create_statements
 from .shrinking import shrink
 
-STATEMENTS_PER_SCHEMA = 400
+STATEMENTS_PER_SCHEMA = 1000
 PLACES_PER_SCHEMA = 3
 THREADS = 1
 """Of each database. The tables are so small that more of them only get in each other's way."""

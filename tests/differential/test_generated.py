@@ -12,8 +12,8 @@ from .harness import Statement
 from .hunting import Tally, Tried, hunt
 from .shrinking import shrink
 
-SEEDS = range(6)
-STATEMENTS = 60
+SEEDS = range(3, 9)
+STATEMENTS = 50
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -85,6 +85,7 @@ def test_statements_are_of_every_sort() -> None:
             "of_a(",
             "v0",
             "$p1",
+            "EXECUTE prepared(",
             "INTERSECT ALL",
             "EXCEPT",
             "BY NAME",

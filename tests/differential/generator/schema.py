@@ -13,6 +13,9 @@ BEFORE = "CREATE TYPE mood AS ENUM ('sad', 'ok', 'Happy')"
 """The statement that comes before the tables."""
 
 TABLES = 4
+LARGE_SHARE = 0.08
+"""Of the schemas, whose tables have `COPIES` times as many rows."""
+COPIES = 250
 _ROWS = (0, 1, 5, 9, 14, 14, 20, 20, 27)
 _RANGE_KINDS = tuple(kind for kind in KEY_POOLS if kind != "mood")
 _STANDING = (("a", "int"), ("b", "VARCHAR"), ("x", "num"))
@@ -31,7 +34,7 @@ class Schema:
     """Tables and views with their columns, and the statements that fill and make them.
 
     inserts: fill the tables. definitions: the views and macros, which come after. A view's first columns are those that
-    put its rows in order.
+    put its rows in order. is_large: the tables have some thousands of rows, too many to join them at will.
     """
 
     tables: tuple[TableSpec, ...]
@@ -39,6 +42,7 @@ class Schema:
     views: dict[str, tuple[Column, ...]]
     inserts: tuple[str, ...]
     definitions: tuple[str, ...]
+    is_large: bool = False
 
 
 def make_schema(random: Random) -> Schema:
@@ -48,7 +52,7 @@ def make_schema(random: Random) -> Schema:
     tables: list[TableSpec] = []
     columns: dict[str, tuple[Column, ...]] = {}
     inserts: list[str] = []
-    composite = random.random() < 0.15
+    composite, is_large = random.random() < 0.15, random.random() < LARGE_SHARE
     for number in range(TABLES):
         name = f"t{number}"
         key_kind = main if random.random() < 0.8 else random.choice(list(KEY_POOLS))
@@ -59,8 +63,13 @@ def make_schema(random: Random) -> Schema:
         rows = _rows(random, listed)
         if rows:
             inserts.append(f"INSERT INTO {name} VALUES {', '.join(rows)}")
+        if rows and is_large:
+            others = ", ".join(column.name for column in listed[1:])
+            inserts.append(
+                f"INSERT INTO {name} SELECT id + i * 100, {others} FROM {name}, range(1, {COPIES}) AS c(i)"
+            )
     views, definitions = _definitions(columns)
-    return Schema(tuple(tables), columns, views, tuple(inserts), definitions)
+    return Schema(tuple(tables), columns, views, tuple(inserts), definitions, is_large)
 
 
 def _table(random: Random, name: str, columns: tuple[Column, ...], *, composite: bool) -> TableSpec:

@@ -31,7 +31,7 @@ class Maker:
     """A statement in the making.
 
     depth: how many subqueries deep the text is now. named: common table expressions that FROM may name,
-    with their columns. parameters: values of the parameters so far; None if constants are written out.
+    with their columns. parameters: the parameters so far, each as (SQL, value); None if constants are written out.
     """
 
     schema: Schema
@@ -40,7 +40,7 @@ class Maker:
     aliases: int = 0
     products: int = 0
     named: list[tuple[str, tuple[Column, ...]]] = field(default_factory=list)
-    parameters: dict[str, Any] | None = None
+    parameters: dict[str, tuple[str, Any]] | None = None
 
     def chance(self, share: float) -> bool:
         """True in this share of the cases."""
@@ -64,7 +64,7 @@ class Maker:
             value = parameter_value(text, kind)
             if value is not None:
                 name = f"p{len(self.parameters) + 1}"
-                self.parameters[name] = value
+                self.parameters[name] = text, value
                 return f"${name}"
         return text
 

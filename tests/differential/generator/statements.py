@@ -30,7 +30,7 @@ def statement(schema: Schema, random: Random) -> Statement:
 
 def _text(maker: Maker) -> str:
     form = maker.random.random()
-    if maker.chance(SIMPLE_SHARE):
+    if maker.schema.is_large or maker.chance(SIMPLE_SHARE):
         return _simple(maker)
     if form < 0.2:
         return shape(maker)
@@ -53,16 +53,20 @@ def _simple(maker: Maker) -> str:
     if maker.chance(0.2):
         return lookup(maker)
     maker.depth = DEEPEST
-    made = select(maker, (0, 0, 0, 1))
+    made = select(maker, (0,) if maker.schema.is_large else (0, 0, 0, 1))
     return made.sql() if made.order else ordered(maker, made.sql(), len(made.items))
 
 
 def _with_parameters(maker: Maker, text: str) -> Statement:
-    """The statement with its parameters by name, by number or by place."""
-    values = maker.parameters or {}
+    """The statement with its parameters by name, by number or by place, or prepared."""
+    made = maker.parameters or {}
+    values = {name: value for name, (_, value) in made.items()}
     names = [name for name in _PARAMETER.findall(text) if name in values]
     form = maker.random.random()
-    if form < 0.4:
+    if form < 0.2:
+        arguments = ", ".join(f"{name} := {made[name][0]}" for name in dict.fromkeys(names))
+        return Statement(f"EXECUTE prepared({arguments})", before=(f"PREPARE prepared AS {text}",))
+    if form < 0.5:
         return Statement(text, {name: values[name] for name in names})
     listed = list(dict.fromkeys(names))
     if form < 0.7 or len(listed) < len(names):
