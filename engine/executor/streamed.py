@@ -59,6 +59,7 @@ class Streams:
         self._connections = connections
         self._gateway = connections.gateway
         self._parameters = parameters
+        self._context = contextvars.copy_context()  # Here: DuckDB asks for a scan in a thread of its own.
         self._lock = threading.Lock()
         self._closed = False
         self._registered: list[str] = []
@@ -193,8 +194,7 @@ class Streams:
 
         name = f"duckraft-{fragment.name}"
         threads = [
-            threading.Thread(target=contextvars.copy_context().run, args=(read,), name=name)
-            for _ in range(count)
+            threading.Thread(target=self._context.copy().run, args=(read,), name=name) for _ in range(count)
         ]
         with self._lock:
             if self._closed or self.failure is not None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, IntegrityError, NotSupportedError, ProgrammingError
 from ..executor import system
 from ..executor.binding import attached_sql
-from ..executor.composed import Composed, at_position, execute, part_of_statement
+from ..executor.composed import Composed, at_position, execute, numbered_from, part_of_statement
 from ..executor.result import BATCH_ROWS, Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.explain import ExplainParts, parse_explain
+from ..sql.fingerprint import number_parameters
 from ..types import Column, Parameters
 from .context import Context
 from .queries import plan_anew
@@ -107,7 +108,7 @@ def _run_streamed(context: Context, plan: Plan, parameters: Parameters, planning
     start = time.perf_counter()
     count = 0
     with recording() as recorder, at_position(None):
-        rows, streams, _ = streamed.start(context.connections, plan, parameters)
+        rows, streams, _ = streamed.start(context.connections, plan, parameters, context.collations.has)
         try:
             while batch := rows.fetchmany(BATCH_ROWS):
                 count += len(batch)
@@ -184,5 +185,6 @@ def _check_binds(context: Context, body: str, offset: int, parameters: Parameter
     """Let DuckDB say what is wrong with a query at this offset of the statement, if anything is."""
     if system.mentions(body):
         system.refresh(context.gateway)
-    with part_of_statement(offset):
-        execute(context.connections.gateway, Composed((("EXPLAIN ", None), (body, 0))), parameters)
+    explained = Composed((("EXPLAIN ", None), (number_parameters(body), 0)))
+    with part_of_statement(offset), numbered_from(body):
+        execute(context.connections.gateway, explained, parameters)
