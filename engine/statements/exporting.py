@@ -44,6 +44,21 @@ def transfer(context: Context, sql: str, parameters: Parameters, _: Classified) 
             return _copy(context, sql, lexemes)
 
 
+def pragma(context: Context, lexemes: list[Lexeme]) -> Result | None:
+    """PRAGMA import_database and copy_database, which are IMPORT and COPY FROM DATABASE; None for another PRAGMA."""
+    name = lexemes[1].identifier.lower() if len(lexemes) > 1 else ""
+    arguments = [lexeme for lexeme in lexemes[3:-1] if lexeme.text != ","]
+    if name == "import_database" and len(arguments) == 1:
+        text = f"IMPORT DATABASE {arguments[0].text}"
+    elif name == "copy_database" and len(arguments) == 2:
+        text = f"COPY FROM DATABASE {arguments[0].text} TO {arguments[1].text}"
+    else:
+        return None
+    result = transfer(context, text, None, classify(text))
+    result.tag = "PRAGMA"
+    return result
+
+
 def import_from(context: Context, directory: str) -> None:
     """Run what an export has in its `schema.sql` and `load.sql`. Raises errors.Error."""
     _run_schema(context, _text(context, directory, _SCHEMA))

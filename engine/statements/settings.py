@@ -13,6 +13,7 @@ from ..sql.classify import Classified
 from ..sql.lexer import Kind, Lexeme, significant
 from ..storage import duck
 from ..types import Column, Parameters
+from . import exporting
 from .context import Context
 from .local import write_shards
 from .queries import stream
@@ -32,6 +33,9 @@ def setting(context: Context, sql: str, parameters: Parameters, _: Classified) -
     if [lexeme.upper for lexeme in lexemes[:2]] == ["PRAGMA", "FORCE_CHECKPOINT"]:
         write_shards(context)
         return Result((), "PRAGMA")
+    moved = exporting.pragma(context, lexemes)
+    if moved is not None:
+        return moved
     if system.mentions(sql):
         system.refresh(context.gateway)
     return apply_setting(context.gateway, context.connections, sql)
