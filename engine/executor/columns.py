@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..catalog.model import Table
-from ..errors import ProgrammingError, invariant
-from ..sql.lexer import significant
+from ..errors import ProgrammingError
 from ..sql.sequences import at_gateway, draws
 from ..storage import duck, shard
-from ..types import Column
+from ..types import Column, quote_identifier
 from .binding import shard_table
 from .gateway import Gateway
 
@@ -28,7 +27,17 @@ class Insertable:
 
 
 def insertable_columns(gateway: Gateway, table: Table) -> list[Insertable]:
-    """The columns of a table that can be inserted into, in order: generated ones are left out.
+    """The columns of a table that can be inserted into, in order: generated ones are left out."""
+    defaults, generated = _defaults_and_generated(gateway, table)
+    return [
+        Insertable(column, _at_gateway(defaults[column.name]))
+        for column in table.columns
+        if column.name not in generated
+    ]
+
+
+def _defaults_and_generated(gateway: Gateway, table: Table) -> tuple[dict[str, str | None], dict[str, str]]:
+    """SQL by name of a column: of its default or None, and of the expression of those that are generated.
 
     DuckDB lists the expression of a generated column as its default in one place and not in the other.
     """
@@ -41,12 +50,10 @@ def insertable_columns(gateway: Gateway, table: Table) -> list[Insertable]:
             [shard.alias(table.placements[0]), table.schema, table.name],
         )
     defaults: dict[str, str | None] = {row[0]: row[4] for row in described}
-    generated = {name for name, default in listed if default is not None and defaults.get(name) is None}
-    return [
-        Insertable(column, _at_gateway(defaults[column.name]))
-        for column in table.columns
-        if column.name not in generated
-    ]
+    generated = {
+        name: default for name, default in listed if default is not None and defaults.get(name) is None
+    }
+    return defaults, generated
 
 
 def drawing_defaults(gateway: Gateway, table: Table, given: Sequence[str]) -> list[Insertable]:
@@ -87,18 +94,18 @@ def row_count(connection: duck.Connection, table: Table) -> int:
 
 @contextmanager
 def stand_in(gateway: Gateway, connection: duck.Connection, table: Table, name: str) -> Iterator[None]:
-    """While the block runs, `temp.name` is an empty table with all that the user's definition of `table` says."""
-    with gateway.asking() as asking:
-        found = duck.rows(
-            asking,
-            "SELECT sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
-            [shard.alias(table.placements[0]), table.schema, table.name],
-        )
-    invariant(len(found) == 1, f"the shards have no table {table.name}")
-    definition: str = found[0][0]
-    body = next(lexeme.start for lexeme in significant(definition) if lexeme.text == "(")
-    duck.execute(connection, f"CREATE TEMP TABLE {name} {at_gateway(definition[body:])}")
+    """While the block runs, `temp.name` is an empty table with the columns of `table`, generated ones as such.
+
+    It has no constraints: DuckDB looks at them when rows change, not when it reads a statement.
+    """
+    _, generated = _defaults_and_generated(gateway, table)
+    columns = ", ".join(
+        f"{quote_identifier(column.name)} {column.type}"
+        + (f" GENERATED ALWAYS AS ({generated[column.name]})" if column.name in generated else "")
+        for column in table.columns
+    )
+    duck.execute(connection, f"CREATE TEMP TABLE {name} ({columns})")
     try:
         yield
     finally:
-        duck.clean_up(connection, f"DROP TABLE temp.{name}")
+        duck.execute(connection, f"DROP TABLE temp.{name}")

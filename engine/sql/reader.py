@@ -119,7 +119,7 @@ def _assignment(reader: Reader, first: int, end: int) -> tuple[tuple[str, ...], 
     equals = first + 1 if closing is None else closing + 1
     # `=-1` is one lexeme: what stands behind the sign of equality belongs to the value.
     sign = reader.symbol(equals)
-    if names is None or not sign.startswith("=") or equals >= end - (sign == "="):
+    if names is None or not sign.startswith("=") or (sign == "=" and equals + 1 == end):
         return None
     if len(names) == 1:
         return names, [_assigned(reader, equals, end)]
