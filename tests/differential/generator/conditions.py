@@ -27,6 +27,8 @@ def condition(maker: Maker, columns: Sequence[Column], *, nested: bool = True) -
     if form < 0.5:
         return f"({fill(maker, columns, maker.choose(TEMPLATES['BOOLEAN']))})"
     keys = [column for column in columns if column.name.endswith((".k", ".id"))]
+    if keys and form < 0.58:
+        return key_condition(maker, maker.choose(keys), columns)
     return comparison(maker, maker.choose(keys if keys and maker.chance(0.5) else columns), columns)
 
 
@@ -46,6 +48,46 @@ def comparison(maker: Maker, column: Column, columns: Sequence[Column]) -> str:
     if form < 0.7:
         return f"{_constant(maker, column)} {maker.choose(_COMPARISONS)} {name}"
     return f"{name} {maker.choose(_COMPARISONS)} {_constant(maker, column)}"
+
+
+def key_condition(maker: Maker, key: Column, columns: Sequence[Column]) -> str:
+    """What a condition on a shard key may look like; some can be told to need few shards, some cannot."""
+    name = key.name
+    one, other = _constant(maker, key), _constant(maker, key)
+    beside = maker.choose([column.name for column in columns if column.kind == key.kind])
+    forms = (
+        f"{name} = {one}",
+        f"{one} = {name}",
+        f"{name} IN ({one}, {other})",
+        f"{name} = {one} OR {name} = {other}",
+        f"NOT ({name} <> {one})",
+        f"NOT ({name} <> {one} AND {name} <> {other})",
+        f"{name} = {one} AND {beside} = {other}",
+        f"{name} >= {one} AND {name} <= {other}",
+        f"{name} BETWEEN {one} AND {beside}",
+        f"{name} IS NOT DISTINCT FROM {one}",
+        f"{name} IS NULL OR {name} = {one}",
+        f"{name} = {beside} AND {beside} = {one}",
+        f"{name} IN (SELECT {one})",
+        f"{name} = (SELECT {one})",
+        f"{name}::VARCHAR = {one}::VARCHAR",
+        f"{name} = ANY([{one}, {other}])",
+        f"list_contains([{one}, {other}], {name})",
+        f"({name}, {beside}) = ({one}, {other})",
+        f"({name}, {beside}) IN (({one}, {other}), ({other}, {one}))",
+        f"coalesce({name}, {one}) = {other}",
+        f"CASE WHEN {name} = {one} THEN true ELSE {beside} = {other} END",
+        f"({name} = {one}) IS NOT FALSE",
+        f"({name} = {one}) = true",
+        f"{name} = {one} IS TRUE",
+        f"{name} NOT IN ({one}, {other})",
+        f"NOT ({name} = {one} AND true)",
+        f"{name} < {one} AND {name} IN ({one}, {other})",
+        f"{name} = CASE WHEN true THEN {one} END",
+        f"{name} = nullif({one}, {other})",
+        f"{name} IN ({one}, {beside})",
+    )
+    return f"({maker.choose(forms)})"
 
 
 def _constant(maker: Maker, column: Column) -> str:

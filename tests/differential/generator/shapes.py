@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .conditions import condition, equated, scalar_subquery, table
+from .conditions import condition, equated, key_condition, scalar_subquery, table
 from .expressions import expression
 from .relations import from_clause, source
 from .schema import Column
@@ -26,10 +26,7 @@ def lookup(maker: Maker) -> str:
     names = [column.name for column in relation.columns]
     key = relation.columns[1] if len(relation.columns) > 3 else relation.columns[0]
     listed = maker.choose(("*", ", ".join(maker.random.sample(names, 2)), "count(*)", f"max({names[0]})"))
-    constant = maker.constant(key.kind)
-    where = maker.choose(
-        (f"{key.name} = {constant}", f"{key.name} IN ({constant}, {maker.constant(key.kind)})")
-    )
+    where = key_condition(maker, key, relation.columns)
     if maker.chance(0.3):
         where += f" AND {condition(maker, relation.columns)}"
     return f"SELECT {listed} FROM {relation.sql} WHERE {where}"

@@ -8,6 +8,7 @@ from random import Random
 from ..harness import Statement
 from .conditions import DEEPEST
 from .mistakes import mistaken
+from .naming import hard_to_name
 from .schema import Schema
 from .scope import Maker
 from .selects import ordered, recursive, select, set_operation, with_clause
@@ -34,13 +35,15 @@ def _text(maker: Maker) -> str:
         return _simple(maker)
     if form < 0.2:
         return shape(maker)
-    if form < 0.24:
+    if form < 0.23:
         return mistaken(maker)
-    if form < 0.27:
+    if form < 0.3:
+        return hard_to_name(maker)
+    if form < 0.33:
         text, count = recursive(maker)
         return ordered(maker, text, count)
     head = with_clause(maker) if maker.chance(0.15) else ""
-    if form < 0.37:
+    if form < 0.42:
         text, count = set_operation(maker)
         return ordered(maker, f"{head}{text}", count)
     made = select(maker)
@@ -50,8 +53,11 @@ def _text(maker: Maker) -> str:
 
 def _simple(maker: Maker) -> str:
     """A statement without subqueries, of one or two relations."""
-    if maker.chance(0.2):
+    form = maker.random.random()
+    if form < 0.2:
         return lookup(maker)
+    if form < 0.35 and not maker.schema.is_large:
+        return hard_to_name(maker)
     maker.depth = DEEPEST
     made = select(maker, (0,) if maker.schema.is_large else (0, 0, 0, 1))
     return made.sql() if made.order else ordered(maker, made.sql(), len(made.items))
