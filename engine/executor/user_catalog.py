@@ -96,14 +96,6 @@ FUNCTIONS = {
         FROM system.main.duckdb_settings()
         UNION ALL BY NAME {rows_sql()}
     """,
-    "duckdb_dependencies": f"""
-        SELECT d.* REPLACE (coalesce(o.view_oid, d.objid) AS objid, coalesce(r.view_oid, d.refobjid) AS refobjid)
-        FROM system.main.duckdb_dependencies() AS d
-        LEFT JOIN {SCHEMA}.duckraft_homes() AS o ON o.home_oid = d.objid
-        LEFT JOIN {SCHEMA}.duckraft_homes() AS r ON r.home_oid = d.refobjid
-        WHERE o.home_oid IS NOT NULL OR d.objid NOT IN
-              (SELECT table_oid FROM system.main.duckdb_tables() WHERE starts_with(database_name, 'duckraft_'))
-    """,
     "pragma_database_size": """
         SELECT 'memory' AS database_name, format_bytes(sum(total_blocks * block_size)::BIGINT) AS database_size,
                max(block_size) AS block_size, sum(total_blocks)::BIGINT AS total_blocks,
