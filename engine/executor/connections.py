@@ -8,7 +8,6 @@ Leaves to others: what to run; which settings a user may change (`settings.py`).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -37,10 +36,8 @@ class SessionConnections:
         self.gateway = self._new_gateway()
         self._shards: dict[int, duck.Connection] = {}
         self._settings: dict[str, tuple[str, Parameters]] = {}
-        self._readers: set[duck.Connection] = set()
         self.on_interrupt: set[Callable[[], None]] = set()
-        """What else must be told of an interruption: whoever waits for rows, and not for DuckDB."""
-        self._lock = threading.Lock()
+        """What else must be told of an interruption of the running statement: its streams."""
 
     def _new_gateway(self) -> duck.Connection:
         connection = self._instance.cursor()
@@ -61,9 +58,7 @@ class SessionConnections:
     @contextmanager
     def reader(self, number: int | None) -> Iterator[duck.Connection]:
         """A connection of its own for as long as the block runs. number: its shard; None for the gateway."""
-        with self._lock:
-            connection = self._instance.cursor()
-            self._readers.add(connection)
+        connection = self._instance.cursor()
         try:
             for sql, parameters in list(self._settings.values()):
                 duck.execute(connection, sql, parameters)
@@ -71,10 +66,7 @@ class SessionConnections:
                 duck.execute(connection, f"SET search_path = '{shard.search_path(number)}'")
             yield connection
         finally:
-            # Under the lock: a connection that is closed cannot be interrupted.
-            with self._lock:
-                self._readers.discard(connection)
-                connection.close()
+            connection.close()
 
     def give_away(self, source: object) -> duck.Connection:
         """Leave a connection to the result that still reads from it: whoever gets it closes it.
@@ -89,6 +81,7 @@ class SessionConnections:
         for sql, parameters in self._settings.values():
             duck.execute(successor, sql, parameters)
         given, self.gateway = self.gateway, successor
+        self.on_interrupt.clear()  # Streams go with the connection that reads them.
         return given
 
     def repeat_on_shards(self, key: str, sql: str, parameters: Parameters = None) -> None:
@@ -103,9 +96,8 @@ class SessionConnections:
 
     def interrupt(self) -> None:
         """Stop what any of the connections is doing."""
-        with self._lock:
-            for connection in (self.gateway, *list(self._shards.values()), *self._readers):
-                duck.interrupt(connection)
+        for connection in (self.gateway, *list(self._shards.values())):
+            duck.interrupt(connection)
         for tell in list(self.on_interrupt):
             tell()
 

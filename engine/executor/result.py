@@ -42,7 +42,8 @@ class Result:
     columns: empty for a statement without rows. tag: PostgreSQL's command tag, such as `INSERT 0 3` or `SELECT`.
     rowcount: rows changed or returned, −1 where it is not known before the rows are read. source: where the rows wait.
     text: the statement, for the positions of errors that come with a row, if `source` runs just that. on_close: called
-    once, when no more rows come or the result is closed. plan: what the lines of an EXPLAIN say, as plain values.
+    once, when no more rows come or the result is closed. interrupt: stops what works for the rows besides the
+    connection they wait on. plan: what the lines of an EXPLAIN say, as plain values.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Result:
         source: RowSource | None = None,
         text: str = "",
         on_close: Callable[[], None] | None = None,
+        interrupt: Callable[[], None] | None = None,
         plan: dict[str, Any] | None = None,
     ) -> None:
         self.columns = tuple(columns)
@@ -68,6 +70,7 @@ class Result:
         self._source = source
         self._text = text
         self._on_close = on_close
+        self._interrupt = interrupt
         self._before_rows: Callable[[], None] | None = None
         self._failure: Error | None = None
         self._closed = False
@@ -160,7 +163,12 @@ class Result:
 
         self._on_close = close
         if self.running is not None:
-            self.running.interrupt = lambda: duck.interrupt(connection)
+            self.running.interrupt = partial(self._interrupt_all, connection)
+
+    def _interrupt_all(self, connection: duck.Connection) -> None:
+        duck.interrupt(connection)
+        if self._interrupt is not None:
+            self._interrupt()
 
     def close(self) -> None:
         """Give up the rows that were not read. Closing twice is fine."""

@@ -16,7 +16,7 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,8 @@ class Streams:
         self._tables: dict[str, str] = {}
         self._channels: list[Channel[pa.RecordBatch]] = []
         self._threads: list[threading.Thread] = []
-        connections.on_interrupt.add(self._cancel)
+        self._readers: set[duck.Connection] = set()
+        connections.on_interrupt.add(self.interrupt)
 
     def bind(self, plan: Plan) -> str:
         """The merge SQL of a plan over its fragments, whose moves have been done. Raises errors.Error."""
@@ -82,12 +83,16 @@ class Streams:
             if is_stream:
                 self._registered.append(_stream_name(fragment))
             return relation
-        with self._connections.reader(None) as connection:
+        with self._reader(None) as connection:
             relation, is_stream = self._relation(fragment, connection)
             return self._keep(fragment.name, relation, connection) if is_stream else relation
 
-    def _cancel(self) -> None:
+    def interrupt(self) -> None:
+        """End every stream because the statement was cancelled. May be called from any thread."""
         self.fail(QueryCanceledError("the statement was cancelled"))
+        with self._lock:
+            for connection in self._readers:
+                duck.interrupt(connection)
 
     def fail(self, error: Exception) -> None:
         """End every stream because of this error, unless one came first. May be called from any thread."""
@@ -99,7 +104,7 @@ class Streams:
 
     def close(self) -> None:
         """End every stream, wait for its threads, and take away what was registered. Closing twice is fine."""
-        self._connections.on_interrupt.discard(self._cancel)
+        self._connections.on_interrupt.discard(self.interrupt)
         with self._lock:
             if self._closed:
                 return
@@ -119,6 +124,20 @@ class Streams:
                 for table in self._tables.values():
                     duck.execute(connection, f"DROP TABLE IF EXISTS {table}")
 
+    @contextmanager
+    def _reader(self, shard: int | None) -> Iterator[duck.Connection]:
+        """A connection for as long as the block runs, which `interrupt` reaches. shard: None for the gateway."""
+        with self._connections.reader(shard) as connection:
+            with self._lock:
+                self._readers.add(connection)
+            try:
+                if self.failure is not None:
+                    raise self.failure
+                yield connection
+            finally:
+                with self._lock:
+                    self._readers.discard(connection)
+
     def _relation(self, fragment: Fragment, connection: duck.Connection) -> tuple[str, bool]:
         """A sub-select that gives the fragment's rows on `connection`, and whether a stream registered there does."""
         is_here = fragment.place(fragment.shards[0]) == REFERENCE_SHARD
@@ -127,7 +146,7 @@ class Streams:
         for move in fragment.moves():
             self._move(move)
         first = self._sql(fragment, fragment.shards[0])
-        with self._connections.reader(fragment.place(fragment.shards[0])) as reader:
+        with self._reader(fragment.place(fragment.shards[0])) as reader:
             parameters = parameters_in(first, self._parameters)
             described = duck.rows(reader, f"DESCRIBE {first}", parameters)
             columns = [Column(str(row[0]), str(row[1])) for row in described]
@@ -145,7 +164,7 @@ class Streams:
 
     def _move(self, move: Move) -> None:
         """Bring a move's rows to where they are read."""
-        with self._connections.reader(None) as connection:
+        with self._reader(None) as connection:
             relation, _ = self._relation(move.source, connection)
             number = "" if move.number_sql is None else f", {move.number_sql} AS {_DESTINATION}"
             self._keep(move.name, relation, connection, number)
@@ -210,7 +229,7 @@ class Streams:
         """Send the rows of one shard. False if nobody wants more."""
         sql = self._sql(fragment, shard)
         with (
-            self._connections.reader(fragment.place(shard)) as connection,
+            self._reader(fragment.place(shard)) as connection,
             work(fragment.name, shard) as done,
         ):
             done.bytes = 0
