@@ -34,6 +34,30 @@ TABLES = (
     ),
     TableSpec("lines", "account INTEGER, amount BIGINT, text VARCHAR", "account", CUTS),
 )
+FORMS = (
+    TableSpec(
+        "g",
+        "k INTEGER, a INTEGER DEFAULT 5, c INTEGER GENERATED ALWAYS AS (a * 2), l INTEGER[],"
+        " s STRUCT(x INTEGER, y VARCHAR), m MAP(VARCHAR, INTEGER), e mood DEFAULT 'ok', j JSON,"
+        " u UNION(n INTEGER, s VARCHAR), ts TIMESTAMP DEFAULT TIMESTAMP '2020-01-01', PRIMARY KEY (k)",
+        "k",
+        CUTS,
+    ),
+    TableSpec(
+        "typed",
+        "k INTEGER, v VARCHAR COLLATE NOCASE, f DOUBLE, i INTERVAL, b BLOB, n DECIMAL(38,10), h HUGEINT, t TIMETZ,"
+        " ts TIMESTAMP_NS, bit BIT",
+        "k",
+        CUTS,
+    ),
+    TableSpec(
+        '"we ird""x"',
+        '"Key K" VARCHAR, "from" INTEGER, rowcount INTEGER, "order" DOUBLE',
+        '"Key K"',
+        ("'b'", "'k5'"),
+    ),
+    TableSpec("sc.q", "a INTEGER, b VARCHAR, PRIMARY KEY (a, b)", "a", CUTS),
+)
 PLACES = "CREATE TABLE places (place VARCHAR, people INTEGER)"
 KEYED = tuple(strategy for strategy in STRATEGIES if strategy != "evenly")
 
@@ -120,6 +144,21 @@ def test_changes_leave_the_rows_that_one_duckdb_has(layout: str, shards: int, na
                 break
         found += filter(None, [pair.compare_tables(pair.tables, "in the end")])
     assert not found, f"{place}: {found[0]}"
+    assert not pair.refusals
+
+
+@pytest.mark.parametrize(("layout", "shards"), [("hash", 3), ("directory", 8), ("reference", 1)])
+def test_every_type_and_every_form_of_text(layout: str, shards: int) -> None:
+    place = f"{layout}, {shards} shards"
+    with closing(connect_plain()) as plain, closing(Sharded(place, shards)) as sharded:
+        for sql in (BEFORE, "CREATE SCHEMA sc", *map(create_plain, FORMS)):
+            plain.execute(sql)
+        sharded.run([BEFORE, "CREATE SCHEMA sc", *create_statements(FORMS, layout, shards)])
+        pair = Pair(plain, sharded, [table.name for table in FORMS])
+        for sql in script("forms"):
+            wrong = pair.change(sql)
+            assert wrong is None, f"{place}: {wrong}"
+        assert pair.compare_tables(pair.tables, "in the end") is None
     assert not pair.refusals
 
 

@@ -1,0 +1,67 @@
+-- Changes with values of every type, and with names and texts of every kind. After each, all tables are compared.
+INSERT INTO g (k, a, l, s, m, e, j, u) SELECT i, i, [i, NULL], {'x': i, 'y': 'v'}, MAP {'a': i}, 'sad', '{"a": 1}', i::INTEGER FROM range(20) r(i);
+INSERT INTO "we ird""x" SELECT 'k' || i, i, i, 'nan'::DOUBLE FROM range(20) r(i);
+INSERT INTO sc.q SELECT i % 5, 'b' || i FROM range(20) r(i);
+UPDATE g SET k = k + 100 WHERE k < 10 RETURNING *;
+UPDATE g SET l = [1, 2, 3], s = {'x': 9, 'y': 'z'} WHERE a IN (SELECT a FROM sc.q) RETURNING k, l, s, c;
+UPDATE g SET l = o.l, m = o.m, j = '[1]', u = 'text', e = 'Happy' FROM g o WHERE o.a = g.a + 1 RETURNING g.*;
+UPDATE g SET a = DEFAULT, e = DEFAULT, ts = DEFAULT, k = k - 50 WHERE k > 103 RETURNING *;
+UPDATE g SET c = 5 WHERE k IN (SELECT a FROM sc.q);
+UPDATE g SET c = DEFAULT WHERE k IN (SELECT a FROM sc.q);
+UPDATE g SET c = 5, k = 7 WHERE k = 12;
+MERGE INTO g USING (SELECT 14 AS k, 77 AS a UNION ALL SELECT 500, 78) z USING (k) WHEN MATCHED THEN UPDATE SET a = z.a, l = [] WHEN NOT MATCHED THEN INSERT (k, a, s) VALUES (z.k, z.a, {'x': 1, 'y': NULL}) RETURNING merge_action, *;
+MERGE INTO g USING (SELECT 14 AS k, 77 AS a) z USING (k) WHEN MATCHED THEN UPDATE;
+MERGE INTO g USING (SELECT 14 AS k, 79 AS a, 'Happy'::mood AS e) z USING (k) WHEN MATCHED THEN UPDATE BY NAME RETURNING c, e;
+INSERT INTO g (k, l) VALUES (14, [8]), (600, [9]) ON CONFLICT (k) DO UPDATE SET k = g.k + 1000, l = excluded.l || g.l, a = excluded.a + a RETURNING *;
+INSERT OR REPLACE INTO g (k, l) SELECT k, [k] FROM g WHERE k > 500;
+DELETE FROM g WHERE l = (SELECT max(l) FROM g) RETURNING *;
+DELETE FROM g WHERE g.s.x IN (SELECT a FROM sc.q) RETURNING s;
+UPDATE "we ird""x" SET "from" = "from" + 1, "Key K" = 'z' || "Key K" WHERE "order" = (SELECT max("order") FROM "we ird""x");
+UPDATE "we ird""x" AS "W" SET "order" = s."from" FROM "we ird""x" s WHERE s."from" = "W"."from" + 1 RETURNING "W"."Key K", "order";
+MERGE INTO "we ird""x" AS "tgt" USING "we ird""x" AS "src" ON "src"."from" = "tgt"."from" + 1 WHEN MATCHED THEN UPDATE SET "Key K" = src."Key K" WHEN NOT MATCHED THEN INSERT VALUES (src."Key K" || 'n', 1, 2, 3) RETURNING "Key K", "from";
+UPDATE "WE IRD""X" SET "KEY K" = upper("key k") RETURNING *;
+UPDATE sc.q SET a = a + 1, b = b || '.' RETURNING sc.q.a, q.b;
+UPDATE sc.q SET a = sc.q.a - 1 FROM g WHERE g.k = q.a RETURNING *;
+UPDATE sc.q SET a = a * 3 WHERE b IN (SELECT max(sc.q.b) FROM sc.q GROUP BY a);
+DELETE FROM sc.q USING g WHERE g.a = sc.q.a RETURNING q.*;
+DELETE FROM sc.q AS g USING g AS q WHERE g.a = q.k;
+WITH q AS (SELECT 1 AS a) UPDATE sc.q SET a = 100 + q.a FROM q;
+WITH g AS (SELECT 2 AS k) DELETE FROM g WHERE k IN (SELECT k FROM g);
+MERGE INTO sc.q USING (SELECT 5 AS a, 'x' AS b) s ON sc.q.a = s.a AND q.b = s.b WHEN NOT MATCHED THEN INSERT RETURNING *;
+MERGE INTO sc.q USING (SELECT 5 AS a, 'x' AS b) s USING (a, b) WHEN MATCHED THEN UPDATE SET b = 'moved', a = s.a + 1 RETURNING merge_action, sc.q.a;
+MERGE INTO memory.sc.q USING (SELECT 6 AS a) s USING (a) WHEN MATCHED AND b = 'moved' THEN DELETE RETURNING *;
+UPDATE /* a comment */ g -- another
+ SET a = /* x */ 1 -- trailing
+ FROM sc.q -- more
+ WHERE q.a = g.k -- end
+ RETURNING k;
+DELETE FROM g WHERE k > (SELECT avg(k) FROM g);
+UPDATE g SET a=-1 WHERE k<(SELECT max(k) FROM g);
+UPDATE g SET (a, e) = (k, 'sad') FROM sc.q WHERE q.a = g.k;
+UPDATE g SET (a) = (7) FROM sc.q WHERE q.a = g.k;
+UPDATE g SET (a, e) = ROW(8, 'sad') FROM sc.q WHERE q.a = g.k;
+UPDATE g SET a = CASE WHEN k IS DISTINCT FROM 3 THEN 1 ELSE 2 END FROM sc.q WHERE q.a = g.k OR g.k IS NOT DISTINCT FROM 12;
+UPDATE g SET a = extract('year' FROM ts) WHERE k IN (SELECT a FROM sc.q);
+UPDATE g SET a = list_sum(list_transform(l, lambda x: x + 1)) WHERE k IN (SELECT a FROM sc.q);
+UPDATE g SET a = 1 WHERE COLUMNS(*) IS NULL AND k IN (SELECT a FROM sc.q);
+MERGE INTO g USING (SELECT 1 AS k) z ON g.k = z.k WHEN MATCHED AND random() < 2 THEN UPDATE SET a = 3;
+MERGE INTO g USING (SELECT 1 AS k, random() AS r) z ON g.k = z.k WHEN MATCHED AND r < 2 THEN UPDATE SET a = 3 + r;
+MERGE INTO g USING sc.q ON g.k < q.a WHEN NOT MATCHED BY SOURCE THEN DELETE;
+MERGE INTO g USING sc.q ON g.k = q.a AND q.a IN (SELECT a FROM sc.q) WHEN NOT MATCHED BY SOURCE THEN UPDATE SET a = 4;
+MERGE INTO g USING sc.q ON g.k IN (SELECT a FROM sc.q) WHEN MATCHED THEN DO NOTHING;
+UPDATE g SET a = 2 FROM sc.q x LEFT JOIN sc.q y ON x.a = y.a + 1 WHERE g.k = x.a AND y.a IS NULL;
+INSERT INTO g BY NAME SELECT * EXCLUDE (c, k), k + 7000 AS k FROM g WHERE k < 30;
+INSERT INTO sc.q SELECT a + 10, b FROM sc.q RETURNING a;
+INSERT INTO sc.q SELECT DISTINCT ON (a) * FROM sc.q ON CONFLICT (a, b) DO UPDATE SET a = q.a + 100, b = excluded.b || '!' RETURNING *;
+DELETE FROM g WHERE EXISTS (FROM g);
+INSERT INTO typed SELECT i, CASE i % 3 WHEN 0 THEN 'abc' WHEN 1 THEN 'ABC' ELSE 'x' END, CASE i WHEN 1 THEN 'nan' WHEN 2 THEN 'inf' WHEN 3 THEN -0.0 ELSE i / 3 END, INTERVAL (i) DAY, 'ab\xFF'::BLOB, i / 7, i::HUGEINT * 10::HUGEINT ** 20, '10:00:00+02'::TIMETZ, TIMESTAMP_NS '2020-01-01 00:00:00.123456789', '0101'::BIT FROM range(30) r(i);
+UPDATE typed SET k = k + 1 WHERE v = 'aBc' RETURNING *;
+UPDATE typed SET f = 7 WHERE v = 'aBc' AND k IN (SELECT max(k) FROM typed);
+DELETE FROM typed WHERE v = (SELECT 'Abc') AND k < (SELECT avg(k) FROM typed) RETURNING *;
+MERGE INTO typed USING (SELECT 'X' AS v, 9.5 AS f) s ON typed.v = s.v WHEN MATCHED THEN UPDATE SET f = s.f, k = typed.k + 1 WHEN NOT MATCHED BY SOURCE THEN UPDATE SET k = -typed.k RETURNING *;
+UPDATE typed SET f = o.f, i = o.i, b = o.b, n = o.n, h = o.h, t = o.t, ts = o.ts, bit = o.bit, k = typed.k + 1 FROM typed o WHERE o.k = typed.k + 1 RETURNING typed.*;
+UPDATE typed SET f = -0.0 WHERE k > (SELECT avg(k) FROM typed);
+UPDATE typed SET f = 'nan' WHERE f = (SELECT max(f) FROM typed);
+UPDATE typed SET v = 'ÄÖ' || v, b = v::BLOB WHERE k % 2 = (SELECT 1);
+INSERT INTO typed BY NAME SELECT * REPLACE (k + 100 AS k) FROM typed;
+MERGE INTO typed USING typed AS s ON typed.k = s.k + 100 WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *;
