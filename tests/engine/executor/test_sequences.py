@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -115,9 +116,7 @@ def test_values_are_those_of_duckdb(session: Session, script: list[str], clause:
         sharded = sql
         if sql.startswith("CREATE TABLE t (") and clause:
             sharded = f"{sql} {clause.format(column=sql.split('(')[1].split()[0])}"
-        assert answer(lambda text=sharded: rows(session, text)) == answer(
-            lambda text=sql: values(plain, text)
-        ), sql
+        assert answer(partial(rows, session, sharded)) == answer(partial(values, plain, sql)), sql
 
 
 def values(plain: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[object, ...]]:
@@ -199,9 +198,12 @@ def test_a_block_is_saved_once(database: Database, session: Session, monkeypatch
     saved: list[Catalog] = []
     publish = database.gateway.publish
     session.execute("CREATE SEQUENCE s")
-    monkeypatch.setattr(
-        database.gateway, "publish", lambda catalog: (saved.append(catalog), publish(catalog))
-    )
+
+    def counted(catalog: Catalog) -> None:
+        saved.append(catalog)
+        publish(catalog)
+
+    monkeypatch.setattr(database.gateway, "publish", counted)
     for _ in range(20):
         rows(session, "SELECT nextval('s')")
     assert len(saved) == 1
