@@ -22,6 +22,9 @@ FUNCTION_LINES_MAX = 80
 SAYS_NOTHING = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 BEYOND_ONE_MODULE = {
+    "tests/engine/executor/test_every_setting.py",
+    "tests/engine/statements/test_files.py",
+    "tests/engine/test_bad_input.py",
     "tests/test_docs.py",
     "tests/test_readme.py",
     "tests/test_tidy.py",
@@ -154,6 +157,12 @@ def machine_paths(file: File) -> Iterator[str]:
     yield from file.lines_with(r"(?<![\w.~$}/*:-])/(?:work|root|home|Users)(?:/\w|\b(?![\w/]))")
 
 
+def unqualified_catalog(file: File) -> Iterator[str]:
+    """SQL of our own asks DuckDB's catalog by its full name: a session's connection has its own meaning for the short."""
+    if file.package == "engine" and file.place.name not in {"user_catalog.py", "outline.py"}:
+        yield from file.lines_with(r"(?:FROM|JOIN) (?:duckdb_|pragma_database)\w+\(")
+
+
 def misplaced_test(file: File) -> Iterator[str]:
     """A test module is named after the module that it tests, and only a test module holds tests."""
     if file.package != "tests" or file.place.name in {"conftest.py", "__init__.py"}:
@@ -200,6 +209,7 @@ RULES: list[tuple[Rule, list[File]]] = [
     (left_for_later, FILES),
     (prints, SOURCES),
     (machine_paths, FILES),
+    (unqualified_catalog, SOURCES),
     (misplaced_test, PYTHON),
     (broken_links, PAGES),
 ]
@@ -231,6 +241,7 @@ def test_no_file_breaks_the_rule(rule: Rule, files: list[File]) -> None:
         (prints, "engine/a.py", "def f():\n    print(1)"),
         (machine_paths, "docs/a.md", "look into /" + "home/ada/duck"),
         (machine_paths, "tests/a.py", 'open("/' + 'work")'),
+        (unqualified_catalog, "engine/a.py", 'SQL = "SELECT 1 FROM duckdb_tables()"'),
         (misplaced_test, "tests/engine/sql/test_nothing_like_it.py", ""),
         (misplaced_test, "tests/engine/lexer.py", "def test_it(): ..."),
         (broken_links, "docs/a.md", "see [this](no-such-page.md)"),
@@ -251,6 +262,7 @@ def test_the_rule_finds_an_offence(rule: Rule, path: str, text: str) -> None:
         (too_long, "engine/a.py", "def f():\n" + "    x = 1\n" * (FUNCTION_LINES_MAX - 1)),
         (prints, "shell/a.py", "print(1)"),
         (machine_paths, "docs/a.md", "see https://example.org/home/page and docs/work/a and frame/work"),
+        (unqualified_catalog, "engine/a.py", 'SQL = "SELECT 1 FROM system.main.duckdb_tables()"'),
         (misplaced_test, "tests/test_tidy.py", "def test_it(): ..."),
         (
             broken_links,

@@ -45,7 +45,7 @@ def _defaults_and_generated(gateway: Gateway, table: Table) -> tuple[dict[str, s
         described = duck.rows(connection, f"DESCRIBE {shard_table(table, 0)}")
         listed = duck.rows(
             connection,
-            "SELECT column_name, column_default FROM duckdb_columns()"
+            "SELECT column_name, column_default FROM system.main.duckdb_columns()"
             " WHERE database_name = ? AND schema_name = ? AND table_name = ?",
             [shard.alias(table.placements[0]), table.schema, table.name],
         )

@@ -81,7 +81,7 @@ def children_of(gateway: Gateway, table: Table) -> list[str]:
     """The names of the tables, in the same schema, whose foreign keys refer to this one."""
     found = duck.rows(
         gateway.instance,
-        "SELECT DISTINCT table_name FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY'"
+        "SELECT DISTINCT table_name FROM system.main.duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY'"
         " AND database_name = ? AND lower(schema_name) = lower(?) AND lower(referenced_table) = lower(?)",
         [shard.alias(table.placements[0]), table.schema, table.name],
     )
@@ -92,7 +92,7 @@ def has_foreign_keys(gateway: Gateway, table: Table) -> bool:
     """Whether a foreign key of this table refers to another."""
     found = duck.rows(
         gateway.instance,
-        "SELECT 1 FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY'"
+        "SELECT 1 FROM system.main.duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY'"
         " AND database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)",
         [shard.alias(table.placements[0]), table.schema, table.name],
     )

@@ -64,7 +64,7 @@ def homes_of_index(gateway: Gateway, name: tuple[str, str]) -> dict[int, str]:
     """The shards of the database that have an index of this (schema, name), each with its full name there."""
     found = duck.rows(
         gateway.instance,
-        "SELECT database_name, schema_name, index_name FROM duckdb_indexes()"
+        "SELECT database_name, schema_name, index_name FROM system.main.duckdb_indexes()"
         " WHERE lower(schema_name) = lower(?) AND lower(index_name) = lower(?)",
         list(name),
     )

@@ -89,9 +89,9 @@ def _make(connection: duck.Connection, statements: list[str]) -> list[str]:
             except Error as error:
                 failed.append((sql, error))
         if len(failed) == len(statements):
-            for sql, error in failed:
+            for sql, why in failed:
                 if not sql.startswith("CREATE VIEW"):
-                    raise error
+                    raise why
             return [sql for sql, _ in failed]
         statements = [sql for sql, _ in failed]
     return []

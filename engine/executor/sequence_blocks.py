@@ -86,7 +86,7 @@ def _states(gateway: Gateway) -> list[tuple[_Key, int, int, int, int]]:
         found = duck.rows(
             connection,
             "SELECT lower(schema_name), lower(sequence_name), last_value, min_value, max_value, increment_by"
-            f" FROM duckdb_sequences() WHERE database_name = '{HOME}' AND last_value IS NOT NULL",
+            f" FROM system.main.duckdb_sequences() WHERE database_name = '{HOME}' AND last_value IS NOT NULL",
         )
     return [((schema, name), last, low, high, step) for schema, name, last, low, high, step in found]
 

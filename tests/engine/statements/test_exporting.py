@@ -69,12 +69,12 @@ def other() -> Iterator[Session]:
         yield database.session()
 
 
-def everything(session: Session) -> list[list[object]]:
+def everything(session: Session) -> list[list[str]]:
     """What the database holds, in an order of its own."""
     return [sorted(map(repr, rows(session, sql))) for sql in (*CONTENTS, INDEXES)]
 
 
-def everything_in(plain: duckdb.DuckDBPyConnection) -> list[list[object]]:
+def everything_in(plain: duckdb.DuckDBPyConnection) -> list[list[str]]:
     """The same of a plain DuckDB."""
     return [sorted(map(repr, plain.execute(sql).fetchall())) for sql in (*CONTENTS, INDEXES)]
 

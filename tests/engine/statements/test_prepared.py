@@ -10,6 +10,7 @@ import pytest
 from duckraft.engine.database import Database
 from duckraft.engine.errors import Error
 from duckraft.engine.session import Session
+from duckraft.engine.storage import duck
 from tests.engine.executor.support import error_of, rows
 
 TABLE = (
@@ -130,9 +131,12 @@ def test_a_statement_by_key_goes_to_one_shard(session: Session, monkeypatch: pyt
     session.execute("PREPARE p AS SELECT v FROM t WHERE k = $1")
     asked: list[int] = []
     shard = session.context.connections.shard
-    monkeypatch.setattr(
-        session.context.connections, "shard", lambda number: (asked.append(number), shard(number))[1]
-    )
+
+    def noted(number: int) -> duck.Connection:
+        asked.append(number)
+        return shard(number)
+
+    monkeypatch.setattr(session.context.connections, "shard", noted)
     for key in range(20):
         assert rows(session, f"EXECUTE p({key})") == [(f"v{key}",)]
     assert len(asked) == 20
