@@ -21,7 +21,8 @@ from .versions import ShardVersions
 class SessionConnections:
     """DuckDB connections of one session, all to the same instance.
 
-    versions: told which shards are being changed. before_commit: called before the first shard of a change commits; what it raises undoes the change.
+    versions: told which shards are being changed. before_commit: called before the first shard of a change commits;
+    what it raises undoes the change.
     """
 
     def __init__(

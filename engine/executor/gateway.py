@@ -21,13 +21,12 @@ from ..sharding.hash import MAX_SHARDS, check_shard_count
 from ..sql.lexer import significant
 from ..storage import duck, interruption, shard
 from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_directory
-from ..storage.interruption import CancellableLock
 from ..storage.scratch import Scratch
 from ..types import quote_identifier, quote_string
 from . import user_catalog
 from .binding import shards_of, view_sql
 from .statistics import ShardStatistics
-from .versions import ShardVersions
+from .versions import ShardVersions, WriteLock
 
 DEFAULT_SHARDS = 4
 HOME = "memory"
@@ -46,10 +45,10 @@ class Gateway:
     ) -> None:
         self.directory = directory
         self.instance = instance
-        self.write_lock = CancellableLock()
+        self.versions = ShardVersions()
+        self.write_lock = WriteLock(self.versions)
         self.system_lock = threading.Lock()
         """Held while the system tables are filled."""
-        self.versions = ShardVersions()
         self.statistics = ShardStatistics(self)
         self._store = store
         self._catalog = catalog

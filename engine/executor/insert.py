@@ -56,7 +56,7 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
     shard = values_shard(gateway, table, parts, sql, parameters)
     if shard is not None:
         connection = connections.shard(shard)
-        with work(CHANGE, shard) as done:
+        with gateway.versions.changing([shard]), work(CHANGE, shard) as done:
             duck.execute(connection, sql, parameters)
             result = changed(connection, "INSERT 0", parts.returning)
             done.rows = result.rowcount

@@ -1,17 +1,20 @@
-"""What the shards hold, as DuckDB's own statistics tell: rows and bytes.
+"""What the shards hold, as DuckDB's own statistics tell: rows, bytes, and the bounds of columns.
 
-Promises: estimates are as of the last change of any shard, or newer. Nothing is counted: DuckDB keeps these numbers
-itself, and reading them takes a millisecond for a hundred shards.
-Leaves to others: what is made of them (`planner`).
+Promises: estimates are as of the last change of any shard, or newer. Bounds hold for every row that was committed when
+they were read, and say after how many changes of their shard that was; DuckDB widens them with each row and prunes by
+them itself. Nothing is counted or scanned: reading costs 0.3 ms a shard, once after each change.
+Leaves to others: what is made of them (`planner`), noticing that they no longer hold (`versions.py`).
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..catalog.model import Table
+from ..planner.statistics import Bounds, ShardBounds
 from ..storage import duck, shard
 from ..types import quote_identifier
 from .binding import shard_table
@@ -41,6 +44,7 @@ class ShardStatistics:
         self._rows: dict[tuple[str, str, str], int] = {}
         self._rows_as_of: tuple[int, int] | None = None
         self._widths: dict[tuple[str, str], tuple[int, float]] = {}
+        self._bounds: dict[tuple[tuple[str, str], int], tuple[int, ShardBounds | None]] = {}
 
     def rows(self, table: Table, shard: int) -> int:
         """About how many rows a shard of a table has: deleted ones may still count."""
@@ -59,6 +63,52 @@ class ShardStatistics:
     def bytes(self, table: Table, shard: int) -> int:
         """About how many bytes these rows take when they are moved, uncompressed."""
         return round(self.rows(table, shard) * self._width(table))
+
+    def bounds(self, table: Table, columns: Sequence[str]) -> list[ShardBounds | None]:
+        """The bounds of these columns (names in lower case) on each of the table's shards in order.
+
+        None for a shard that is being changed.
+        """
+        versions = self._gateway.versions
+        found: list[ShardBounds | None] = []
+        unknown: dict[int, int] = {}
+        for number, home in enumerate(table.placements):
+            changes = versions.changes(home)
+            known = self._known_bounds(table, number, changes)
+            if changes is not None and (known is None or any(name not in known.columns for name in columns)):
+                unknown[number] = changes
+                known = None
+            found.append(known)
+        read = self._read_bounds(table, columns, list(unknown)) if unknown else {}
+        for number, changes in unknown.items():
+            home = table.placements[number]
+            if versions.changes(home) == changes:
+                before = self._known_bounds(table, number, changes)
+                found[number] = ShardBounds(
+                    home, changes, {**(before.columns if before else {}), **read[number]}
+                )
+                self._bounds[table.key, number] = (table.version, found[number])
+        return found
+
+    def _known_bounds(self, table: Table, number: int, changes: int | None) -> ShardBounds | None:
+        """The bounds that were read when the shard of the database had been changed so often."""
+        version, known = self._bounds.get((table.key, number), (0, None))
+        return known if known is not None and (version, known.changes) == (table.version, changes) else None
+
+    def _read_bounds(
+        self, table: Table, columns: Sequence[str], numbers: Sequence[int]
+    ) -> dict[int, dict[str, Bounds | None]]:
+        """By shard of the table and column, what DuckDB says."""
+        asked = ", ".join(f"stats({quote_identifier(name)})" for name in columns)
+        parts = [
+            f"(SELECT {number}, {asked} FROM {shard_table(table, number)} LIMIT 1)" for number in numbers
+        ]
+        with self._gateway.asking() as connection:
+            rows = duck.rows(connection, " UNION ALL ".join(parts))
+        # A shard without rows has no statistics: no value is there.
+        nothing: dict[str, Bounds | None] = dict.fromkeys(columns, Bounds(None, None, False))
+        told = {row[0]: dict(zip(columns, map(_bounds_of, row[1:]), strict=True)) for row in rows}
+        return {number: told.get(number, nothing) for number in numbers}
 
     def _width(self, table: Table) -> float:
         """The bytes of a row: texts are as long as those on the table's largest shard at the time when it was asked."""
@@ -81,6 +131,15 @@ class ShardStatistics:
             for name, known in zip(texts, found[0] if found else (), strict=False):
                 lengths[name] = known.get("total_string_length", 0) / rows
         return [_fixed_width(column.type) + lengths.get(column.name, 0.0) for column in table.columns]
+
+
+def _bounds_of(statistics: Mapping[str, Any] | None) -> Bounds | None:
+    """The bounds in what `stats()` says of a column; None if it says none."""
+    if statistics is None:
+        return None
+    if statistics.get("min") is None or statistics.get("max") is None:
+        return None if statistics.get("has_no_null", True) else Bounds(None, None, True)
+    return Bounds(statistics["min"], statistics["max"], bool(statistics.get("has_null", True)))
 
 
 def _fixed_width(kind: str) -> int:

@@ -1,9 +1,10 @@
 """Which shards of the database have changed since they were last looked at.
 
 Whoever writes to shards says so for as long as it writes (`changing`), so that what was derived from their rows, such
-as statistics and the plans made with them, is known to be good or not.
-Promises: if `seen` gives the same stamp before and after something was read, no change of those shards was committed in
-between. Safe for threads.
+as statistics and the plans made with them, is known to be good or not. Who holds the write lock and has said nothing
+when giving it up counts as one that has changed every shard.
+Promises: if `changes` gives the same number before and after something was read, no change of that shard was committed
+in between. Safe for threads.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-Stamp = tuple[int, ...]
-"""How often each of some shards was changed."""
+from ..storage.interruption import CancellableLock
 
 
 class ShardVersions:
@@ -24,6 +24,8 @@ class ShardVersions:
         self._changes: Counter[int] = Counter()
         self._writers: Counter[int] = Counter()
         self._total = 0
+        self._of_all = 0
+        self._told = 0
         self._lock = threading.Lock()
 
     @property
@@ -37,6 +39,7 @@ class ShardVersions:
         changed = list(numbers)
         with self._lock:
             self._writers.update(changed)
+            self._told += 1
         try:
             yield
         finally:
@@ -45,10 +48,44 @@ class ShardVersions:
                 self._writers.subtract(changed)
                 self._total += 1
 
-    def seen(self, numbers: Iterable[int]) -> Stamp | None:
-        """The stamp of these shards; None while one of them is being changed."""
+    @property
+    def told(self) -> int:
+        """How often somebody has said which shards are changing."""
+        return self._told
+
+    def all_changed(self) -> None:
+        """Nobody knows which shards were changed."""
         with self._lock:
-            asked = list(numbers)
-            if any(self._writers[number] for number in asked):
-                return None
-            return tuple(self._changes[number] for number in asked)
+            self._of_all += 1
+            self._total += 1
+
+    def changes(self, number: int) -> int | None:
+        """How often a shard was changed; None while it is being changed."""
+        with self._lock:
+            return None if self._writers[number] else self._changes[number] + self._of_all
+
+    def unchanged(self, known: Iterable[tuple[int, int]]) -> bool:
+        """Whether each of these (shard, number of changes) still holds."""
+        return all(self.changes(number) == changes for number, changes in known)
+
+
+class WriteLock(CancellableLock):
+    """The lock that everybody holds who changes data or definitions. One thread may take it several times."""
+
+    def __init__(self, versions: ShardVersions) -> None:
+        super().__init__()
+        self._versions = versions
+        self._depth = 0
+        self._told = 0
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._depth += 1
+        if self._depth == 1:
+            self._told = self._versions.told
+
+    def __exit__(self, *exception: object) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._versions.told == self._told:
+            self._versions.all_changed()
+        super().__exit__(*exception)

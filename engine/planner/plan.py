@@ -28,13 +28,17 @@ class Tier(StrEnum):
 class TableRoute:
     """The shards of one table that a statement can touch, and why.
 
-    shards: numbers of the table's own shards, ascending. name: as the statement calls the table.
+    shards: numbers of the table's own shards, ascending. name: as the statement calls the table. left_out: (shard of
+    the database, number of changes) for each shard that its statistics rule out; they do until it is changed again.
+    provisional: statistics may rule out others in a moment, or for other values of parameters.
     """
 
     table: Table
     name: str
     shards: tuple[int, ...]
     reason: str
+    left_out: tuple[tuple[int, int], ...] = ()
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,16 @@ class Plan:
     shard: int | None = None
     merge: tuple[str | FragmentSlot, ...] = ()
     names: tuple[str, ...] | None = None
+
+    @property
+    def left_out(self) -> tuple[tuple[int, int], ...]:
+        """(shard of the database, number of changes) of the shards left out: with one more change it may be wrong."""
+        return tuple(pair for route in self.routes for pair in route.left_out)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether it is not to be kept: in a moment, or for other parameters, other shards may be left out."""
+        return any(route.provisional for route in self.routes)
 
     def fragments(self) -> tuple[Fragment, ...]:
         """The fragments in the order in which the merge SQL names them, each once."""

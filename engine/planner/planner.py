@@ -23,9 +23,11 @@ from .gather import Replacement, gather, over_views
 from .moving import Leavings, Moving
 from .nested import push_subqueries
 from .plan import Plan, TableRoute, Tier
+from .pruning import prune
 from .rewrite.rules import rewrite
 from .route import RefRouter, routers, single_shard
 from .split import split
+from .statistics import Statistics
 
 _SYSTEM = re.compile(r"\bduckraft\s*\.", re.IGNORECASE)
 
@@ -62,11 +64,12 @@ def plan_query(
     binder: Binder,
     allow: frozenset[Tier],
     moving: Moving | None = None,
+    statistics: Statistics | None = None,
 ) -> Planned:
     """Plan a query.
 
     allow: the tiers that may be used; GATHER always is. moving: what is known when rows cost something to move; None
-    where every shard is attached.
+    where every shard is attached. statistics: of the shards, to leave some out; None to leave none out by them.
     """
     text = number_parameters(text)
     version = catalog.version
@@ -85,7 +88,9 @@ def plan_query(
     try:
         conditions = collect(analysis)
         by_ref = routers(analysis, conditions)
-        planned = _plan_tables(analysis, conditions, by_ref, parameters, catalog, binder, allow, moving)
+        planned = _plan_tables(
+            analysis, conditions, by_ref, parameters, catalog, binder, allow, moving, statistics
+        )
     except RecursionError:
         return Planned(
             over_views(text, version, "the text nests too deep: DuckDB runs it as it is"), text, None
@@ -102,22 +107,21 @@ def _plan_tables(
     binder: Binder,
     allow: frozenset[Tier],
     moving: Moving | None,
+    statistics: Statistics | None,
 ) -> Planned:
     text = analysis.text
     if moving is not None and any(moving.stays(ref.table) for ref in analysis.refs):
         moving = None
     routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
-    if not analysis.others and Tier.ROUTE in allow and not analysis.uses_row_numbers():
-        shard = single_shard([(route.table, route.shards) for route in routes.values()])
-        if shard is not None:
-            plan = Plan(
-                Tier.ROUTE,
-                _routed_reason(list(routes.values())),
-                tuple(routes.values()),
-                catalog.version,
-                shard,
-            )
-            return Planned(plan, analysis.text, RoutedShape(tuple(by_ref.values()), catalog.version))
+    may_route = not analysis.others and Tier.ROUTE in allow and not analysis.uses_row_numbers()
+    routed = _routed(routes, catalog.version) if may_route else None
+    if routed is not None:
+        return Planned(routed, analysis.text, RoutedShape(tuple(by_ref.values()), catalog.version))
+    routes = _pruned(routes, conditions, parameters, statistics)
+    routed = _routed(routes, catalog.version) if may_route else None
+    if routed is not None:
+        # Its shape is not kept: the next statement of that shape, or the next change, asks the statistics again.
+        return Planned(routed, analysis.text, None)
     reason = "the split tier is not allowed"
     pushed: list[Replacement] = []
     if Tier.SPLIT in allow:
@@ -128,6 +132,7 @@ def _plan_tables(
             analysis, because = rewritten.analysis, f"{rewritten.reason}; "
             conditions = collect(analysis)
             routes = {ref: router.route(parameters) for ref, router in routers(analysis, conditions).items()}
+            routes = _pruned(routes, conditions, parameters, statistics)
             outcome = split(analysis, conditions, routes, catalog.version, binder, moving)
         if isinstance(outcome, Plan):
             return Planned(replace(outcome, reason=because + outcome.reason), text, None)
@@ -142,6 +147,29 @@ def _plan_tables(
         if columns is not None:
             plan = replace(plan, names=tuple(column.name for column in columns))
     return Planned(plan, text, None)
+
+
+def _routed(routes: dict[TableRef, TableRoute], version: int) -> Plan | None:
+    """The plan that sends the statement to one shard, if one has everything."""
+    shard = single_shard([(route.table, route.shards) for route in routes.values()])
+    if shard is None:
+        return None
+    return Plan(Tier.ROUTE, _routed_reason(list(routes.values())), tuple(routes.values()), version, shard)
+
+
+def _pruned(
+    routes: dict[TableRef, TableRoute],
+    conditions: Conditions,
+    parameters: Parameters,
+    statistics: Statistics | None,
+) -> dict[TableRef, TableRoute]:
+    """The routes without the shards that statistics rule out."""
+    if statistics is None:
+        return routes
+    return {
+        ref: prune(route, conditions.comparisons[ref], parameters, statistics)
+        for ref, route in routes.items()
+    }
 
 
 def _shows_its_text(analysis: Analysis) -> bool:

@@ -31,7 +31,13 @@ def run_query(context: Context, sql: str, parameters: Parameters, _: Classified)
         return stream(gateway, listed, parameters)
     if not context.gateway.catalog.tables:
         return stream(gateway, sql, parameters)  # Without the planner, which takes long to import.
-    return _run(context, plan(context, sql, parameters), sql, parameters)
+    made = plan(context, sql, parameters)
+    result = _run(context, made, sql, parameters)
+    if not context.gateway.versions.unchanged(made.left_out):
+        # A shard was left out for what it held before a change that the other shards may show already.
+        result.close()
+        result = _run(context, plan_anew(context, sql, parameters, prune=False), sql, parameters)
+    return result
 
 
 def run_routed(context: Context, sql: str, parameters: Parameters) -> Result | None:
@@ -58,20 +64,23 @@ def plan(context: Context, sql: str, parameters: Parameters) -> Plan:
 
     key = plan_key(sql, parameters) if context.plans_are_shared else None
     known = None if key is None else context.plans.plan(key, parameters, context.gateway.catalog.version)
-    if known is not None:
+    if known is not None and context.gateway.versions.unchanged(known.left_out):
         return known
     planned = _planned(context, sql, parameters)
-    if key is not None:
+    if key is not None and not planned.plan.provisional:
         context.plans.keep_plan(key, parameters, planned)
     return planned.plan
 
 
-def plan_anew(context: Context, sql: str, parameters: Parameters) -> Plan:
-    """Plan a query whatever the cache holds."""
-    return _planned(context, sql, parameters).plan
+def plan_anew(context: Context, sql: str, parameters: Parameters, *, prune: bool = True) -> Plan:
+    """Plan a query whatever the cache holds.
+
+    prune: whether shards are left out because of their statistics. Such a plan holds while those do not change.
+    """
+    return _planned(context, sql, parameters, prune=prune).plan
 
 
-def _planned(context: Context, sql: str, parameters: Parameters) -> Planned:
+def _planned(context: Context, sql: str, parameters: Parameters, *, prune: bool = True) -> Planned:
     """Plan a query and keep its shape for the next one."""
     from ..planner.plan import Tier
     from ..planner.planner import plan_query
@@ -80,8 +89,10 @@ def _planned(context: Context, sql: str, parameters: Parameters) -> Planned:
     if context.has_own_macros or context.gateway.calls_macro(sql):
         # A shard does not know the session's own, and has only its own rows to give to others.
         allow -= {Tier.ROUTE}
+    gateway = context.gateway
+    statistics = gateway.statistics if prune else None
     with context.binder.given(parameters) as binder:
-        planned = plan_query(sql, parameters, context.gateway.catalog, binder, allow, _moving(context))
+        planned = plan_query(sql, parameters, gateway.catalog, binder, allow, _moving(context), statistics)
     if planned.shape is not None and context.plans_are_shared:
         context.plans.keep(sql, planned.shape)
     return planned
