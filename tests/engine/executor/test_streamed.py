@@ -142,3 +142,66 @@ def test_a_column_with_a_collation_compares_as_it_should(strategy: JoinStrategy,
     assert rows(session, "SELECT count(*) FROM c WHERE v = 'a'") == [(2,)]
     assert rows(session, "SELECT count(DISTINCT v) FROM c") == [(2,)]
     assert rows(session, "SELECT count(*) FROM c JOIN d ON c.v = d.v") == [(3,)]
+
+
+def test_cancelling_the_next_statement_leaves_an_open_result_alone(session: Session) -> None:
+    result = session.execute("SELECT t.k FROM t, (SELECT 1 FROM range(20)) r")
+    first = result.fetchmany(1)
+    before = session.context.connections.gateway
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            rows(
+                session,
+                "SELECT count(*) FROM t a, t b, t c, t d WHERE sqrt(a.k + b.k) + sqrt(c.k + d.k) = -1",
+            )
+        except QueryCanceledError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while thread.is_alive():
+        # Until the result has a connection of its own, what is stopped is reading ahead of it.
+        if session.context.connections.gateway is not before:
+            session.cancel()
+        thread.join(timeout=0.05)
+    assert len(raised) == 1
+    assert len(first + result.fetchall()) == 20_000
+
+
+EQUAL_KEYS = {
+    # Values that are equal and written differently must meet on one shard.
+    "DOUBLE": ("('nan'), (0.0), (1.5), (NULL)", "('nan'), (-0.0), (0.0), (2.5), (NULL)", 3),
+    "INTERVAL": (
+        "(INTERVAL 30 DAY), (INTERVAL 1 YEAR)",
+        "(INTERVAL 1 MONTH), (INTERVAL 720 HOUR), (INTERVAL 360 DAY)",
+        3,
+    ),
+    "TIMESTAMPTZ": ("('2024-01-01 00:00:00+00')", "('2024-01-01 05:30:00+05:30'), ('2024-01-01')", 2),
+    "DECIMAL(9, 3)": ("(1.5), (-2)", "(1.500), (-2.000), (1.501)", 2),
+    "VARCHAR": ("('a'), (''), ('ä')", "('a'), (''), ('A'), ('a ')", 2),
+}
+
+
+@pytest.mark.parametrize("kind", EQUAL_KEYS)
+@pytest.mark.parametrize("strategy", JoinStrategy)
+def test_equal_keys_meet_wherever_they_come_from(strategy: JoinStrategy, kind: str, session: Session) -> None:
+    left, right, pairs = EQUAL_KEYS[kind]
+    session.execute(f"CREATE TABLE one (v {kind}) SHARD BY EVENLY SHARDS 3")
+    session.execute(f"CREATE TABLE other (v {kind}) SHARD BY EVENLY SHARDS 2")
+    session.execute("SET TimeZone = 'UTC'")
+    session.execute(f"INSERT INTO one VALUES {left}")
+    session.execute(f"INSERT INTO other VALUES {right}")
+    session.context.allowed_joins = frozenset({strategy})
+    assert rows(session, "SELECT count(*) FROM one JOIN other ON one.v = other.v") == [(pairs,)]
+    kept = "SELECT count(*) FROM other LEFT JOIN one ON one.v = other.v"
+    assert rows(session, kept) == [(right.count("("),)]
+
+
+def test_a_type_that_arrow_changes_is_moved_with_the_parameters_of_its_conditions(session: Session) -> None:
+    session.execute("CREATE TABLE x (k INTEGER, v UNION(n INTEGER, s VARCHAR)) SHARD BY EVENLY SHARDS 2")
+    session.execute("INSERT INTO x SELECT range, union_value(n := nullif(range, 3)::INTEGER) FROM range(10)")
+    session.context.allowed_joins = frozenset({JoinStrategy.BROADCAST})
+    query = "SELECT count(*), count(x.v) FROM t JOIN x ON x.k = t.g WHERE x.k > $1 AND t.k < $2"
+    assert rows(session, query, [1, 700]) == [(500, 500)]
