@@ -86,7 +86,15 @@ def _asked(gateway: Gateway, lexemes: list[Lexeme], index: int) -> tuple[int, in
         return None
     start, end = lexemes[index].start, lexemes[index + 3].end
     if word in _OF_A_TABLE:
-        return start, end, f"{_OF_A_TABLE[word]}({quote_string(shard_table(table, 0))})"
+        text = f"{_OF_A_TABLE[word]}({quote_string(shard_table(table, 0))})"
+        if not gateway.catalog.sequences or word == "PRAGMA_SHOW":
+            return start, end, text
+        default = at_gateway_sql("dflt_value")
+        text = f"FROM pragma_table_info({quote_string(shard_table(table, 0))})"
+        text = f"(SELECT * REPLACE ({default} AS dflt_value) {text})"
+        if index > 0 and lexemes[index - 1].upper in ("PRAGMA", "CALL"):
+            return lexemes[index - 1].start, end, f"FROM {text}"
+        return start, end, text
     shards = [
         f"FROM pragma_storage_info({quote_string(shard_table(table, number))})"
         for number in range(table.strategy.shard_count)

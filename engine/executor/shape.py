@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from ..catalog.definition import ForeignKey, Shape, strategy_for
@@ -30,6 +31,7 @@ def shape_of(
     Raises ProgrammingError or NotSupportedError.
     """
     connection = connections.gateway
+    _check_draws(create)
     if any(lexeme.upper == "REFERENCES" for lexeme in significant(create.columns_sql)):
         return _shape_on_shard(gateway, connections, create)
     columns = (create.columns_sql, create.columns_start)
@@ -126,6 +128,21 @@ def read_shape(connection: duck.Connection, database: str, schema: str, name: st
     generated = tuple(column for (column,) in defaults if column in without)
     columns = tuple(Column(str(row[0]), str(row[1])) for row in described)
     return Shape(columns, primary, keys, foreign, generated)
+
+
+def _check_draws(create: CreateTable) -> None:
+    """Refuse a generated column or a CHECK that draws from a sequence: only a default is worked out at the gateway."""
+    within = ""
+    lexemes = significant(create.columns_sql)
+    for lexeme, behind in pairwise(lexemes):
+        if lexeme.upper in ("DEFAULT", "CHECK") or (lexeme.upper == "AS" and behind.text == "("):
+            within = lexeme.upper
+        elif lexeme.identifier.lower() == "nextval" and within != "DEFAULT":
+            raise NotSupportedError(
+                "only the DEFAULT of a column can draw from a sequence",
+                hint="Make it an ordinary column with DEFAULT nextval(…).",
+                position=create.columns_start + lexeme.start + 1,
+            )
 
 
 def _check_stored(shape: Shape, strategy: Strategy, position: int) -> None:

@@ -48,6 +48,8 @@ SCRIPTS = [
     [
         "CREATE SEQUENCE s",
         "CREATE TABLE t (id BIGINT DEFAULT nextval('s'), v INT)",
+        "ALTER TABLE t ALTER id SET DEFAULT CAST('0' AS INT) + nextval('s')",
+        "ALTER TABLE t ALTER id SET DEFAULT nextval('s')",
         "INSERT INTO t (v) VALUES (1), (2)",
         "INSERT INTO t VALUES (100, 3), (DEFAULT, 4)",
         "INSERT INTO t (v) SELECT range FROM range(5, 9)",
@@ -250,6 +252,33 @@ def test_sequences_last(tmp_path: Path) -> None:
         session.execute("DROP TABLE u")
         assert database.catalog.sequences == ()
         assert error_of(session, "SELECT nextval('a.s')").sqlstate == "42704"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "k INT, n INT AS (nextval('s'))",
+        "k INT DEFAULT 1, CHECK (k < nextval('s'))",
+        "k INT CHECK (k < nextval('s'))",
+    ],
+)
+def test_only_a_default_draws(session: Session, columns: str) -> None:
+    session.execute("CREATE SEQUENCE s")
+    error = error_of(session, f"CREATE TABLE t ({columns})")
+    assert (error.sqlstate, error.position) == ("0A000", f"CREATE TABLE t ({columns})".index("nextval") + 1)
+
+
+def test_lists_show_the_default_as_it_was_written(session: Session) -> None:
+    session.execute("CREATE SEQUENCE s")
+    session.execute("CREATE TABLE t (k INT DEFAULT nextval('s'))")
+    for query in (
+        "SELECT column_default FROM information_schema.columns WHERE table_name = 't'",
+        "SELECT dflt_value FROM pragma_table_info('t')",
+        'SELECT "default" FROM (DESCRIBE t)',
+    ):
+        assert rows(session, query) == [("nextval('s')",)]
+    assert rows(session, "PRAGMA table_info('t')")[0][4] == "nextval('s')"
+    assert rows(session, "DESCRIBE t")[0][4] == "nextval('s')"
 
 
 def test_adding_a_column_that_draws_is_refused(session: Session) -> None:
