@@ -14,14 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..catalog.model import Table
-from ..errors import NotSupportedError, ProgrammingError
+from ..errors import NoShardError, NotSupportedError, ProgrammingError
 from ..sharding import SpreadStrategy
 from ..sql.change import Action, ChangeParts, takes_all_columns, unqualified
 from ..sql.lexer import Kind, significant
 from ..sql.reader import Piece
 from ..storage import duck
 from ..types import Parameters, quote_identifier
-from .columns import Insertable, column_of, insertable_columns, row_count, stand_in
+from .columns import Described, Insertable, column_of, described_columns, row_count, stand_in
 from .composed import Composed, execute, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
@@ -38,6 +38,7 @@ from .staged_change import (
     numbered_rows,
     staging_table,
     value_name,
+    ways_of,
 )
 
 _STAND_IN = "__duckraft_target"
@@ -67,16 +68,20 @@ class Computed:
 class Target:
     """The table that a change is about, as its statement sees it.
 
-    shards: those whose rows it can change. columns: those that can be inserted into. text: the statement's, with its
-    parameters numbered.
+    shards: those whose rows it can change. text: the statement's, with its parameters numbered.
     """
 
     table: Table
     alias: str
     shards: tuple[int, ...]
-    columns: tuple[Insertable, ...]
+    described: Described
     text: str
     parts: ChangeParts
+
+    @property
+    def columns(self) -> tuple[Insertable, ...]:
+        """The columns that can be inserted into."""
+        return self.described.insertable
 
     def own(self, piece: Piece) -> list[Piece]:
         """The user's piece, in which the target goes by its alias alone."""
@@ -94,14 +99,14 @@ class Target:
 
 def target_of(gateway: Gateway, table: Table, parts: ChangeParts, text: str, shards: Sequence[int]) -> Target:
     """The target of a statement, if its rows can be numbered. Raises NotSupportedError."""
-    columns = tuple(insertable_columns(gateway, table))
+    described = described_columns(gateway, table)
     # Conditions that no shard can meet are still judged, by one that then finds no row.
-    target = Target(table, parts.alias or table.name, tuple(shards) or (0,), columns, text, parts)
+    target = Target(table, parts.alias or table.name, tuple(shards) or (0,), described, text, parts)
     _check_no_row_numbers(target)
     return target
 
 
-def judge(gateway: Gateway, connections: SessionConnections, target: Target, parameters: Parameters) -> None:
+def judge(connections: SessionConnections, target: Target, parameters: Parameters) -> None:
     """Have DuckDB say what is wrong with the user's statement, if anything is. Raises errors.Error."""
     parts = target.parts
     text = target.text
@@ -114,7 +119,8 @@ def judge(gateway: Gateway, connections: SessionConnections, target: Target, par
         *((piece.text, piece.offset) for piece in rest),
     ]
     connection = connections.gateway
-    with stand_in(gateway, connection, target.table, _STAND_IN), shown_as(_STAND_IN, target.table.name):
+    made = stand_in(connection, target.table, target.described, _STAND_IN)
+    with made, shown_as(_STAND_IN, target.table.name):
         execute(connection, Composed(tuple(pieces)), parameters)
 
 
@@ -154,8 +160,10 @@ def carry(
     parameters: Parameters,
 ) -> Result:
     """Bring what `stage_rows` has written to the shards."""
-    _check_placed(connections.gateway, target, computed, stage)
     _keep_one_of_each(connections.gateway, target, computed, stage)
+    ways = ways_of(connections.gateway, stage)
+    if any(place is None for _, _, place in ways):
+        raise _not_placed(connections.gateway, target, computed, stage)
     returning = target.parts.returning
     change = StagedChange(
         target.parts.verb,
@@ -167,7 +175,7 @@ def carry(
         tuple(target.own(returning)) if returning is not None else (),
         parameters,
     )
-    return apply(connections, change)
+    return apply(connections, change, ways)
 
 
 def stage_rows(
@@ -267,15 +275,16 @@ def _place(gateway: duck.Connection, table: Table, computed: Sequence[Computed])
     return f"CASE {STEP} {' '.join(cases)} ELSE {SHARD} END" if cases else SHARD
 
 
-def _check_placed(gateway: duck.Connection, target: Target, computed: Sequence[Computed], stage: str) -> None:
-    """Raise NoShardError for a row that has no shard after its step."""
+def _not_placed(
+    gateway: duck.Connection, target: Target, computed: Sequence[Computed], stage: str
+) -> NoShardError:
+    """The error for a row that has no shard after its step."""
     steps = {one.step.number: one.step for one in computed}
-    lost = duck.rows(gateway, f"SELECT {STEP} FROM {stage} WHERE {PLACE} IS NULL LIMIT 1")
-    if lost:
-        step = steps[lost[0][0]]
-        keys = ", ".join(_key_columns(target.table, step))
-        where = f"{PLACE} IS NULL AND {STEP} = {step.number}"
-        raise no_shard(target.table, duck.rows(gateway, f"SELECT {keys} FROM {stage} WHERE {where}")[0])
+    lost = f"FROM {stage} WHERE {PLACE} IS NULL"
+    step = steps[duck.rows(gateway, f"SELECT {STEP} {lost} LIMIT 1")[0][0]]
+    keys = ", ".join(_key_columns(target.table, step))
+    key = duck.rows(gateway, f"SELECT {keys} {lost} AND {STEP} = {step.number} LIMIT 1")[0]
+    return no_shard(target.table, key)
 
 
 def _keep_one_of_each(

@@ -5,7 +5,7 @@ Promises: the truth of the shards, asked for each time; the catalog's copy of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,18 +26,21 @@ class Insertable:
     default: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The columns of a table: those that can be inserted into, and the expressions of the generated ones, by name."""
+
+    insertable: tuple[Insertable, ...]
+    generated: Mapping[str, str]
+
+
 def insertable_columns(gateway: Gateway, table: Table) -> list[Insertable]:
     """The columns of a table that can be inserted into, in order: generated ones are left out."""
-    defaults, generated = _defaults_and_generated(gateway, table)
-    return [
-        Insertable(column, _at_gateway(defaults[column.name]))
-        for column in table.columns
-        if column.name not in generated
-    ]
+    return list(described_columns(gateway, table).insertable)
 
 
-def _defaults_and_generated(gateway: Gateway, table: Table) -> tuple[dict[str, str | None], dict[str, str]]:
-    """SQL by name of a column: of its default or None, and of the expression of those that are generated.
+def described_columns(gateway: Gateway, table: Table) -> Described:
+    """All columns of a table.
 
     DuckDB lists the expression of a generated column as its default in one place and not in the other.
     """
@@ -53,7 +56,12 @@ def _defaults_and_generated(gateway: Gateway, table: Table) -> tuple[dict[str, s
     generated = {
         name: default for name, default in listed if default is not None and defaults.get(name) is None
     }
-    return defaults, generated
+    insertable = tuple(
+        Insertable(column, _at_gateway(defaults[column.name]))
+        for column in table.columns
+        if column.name not in generated
+    )
+    return Described(insertable, generated)
 
 
 def drawing_defaults(gateway: Gateway, table: Table, given: Sequence[str]) -> list[Insertable]:
@@ -93,12 +101,12 @@ def row_count(connection: duck.Connection, table: Table) -> int:
 
 
 @contextmanager
-def stand_in(gateway: Gateway, connection: duck.Connection, table: Table, name: str) -> Iterator[None]:
+def stand_in(connection: duck.Connection, table: Table, described: Described, name: str) -> Iterator[None]:
     """While the block runs, `temp.name` is an empty table with the columns of `table`, generated ones as such.
 
     It has no constraints: DuckDB looks at them when rows change, not when it reads a statement.
     """
-    _, generated = _defaults_and_generated(gateway, table)
+    generated = described.generated
     columns = ", ".join(
         f"{quote_identifier(column.name)} {column.type}"
         + (f" GENERATED ALWAYS AS ({generated[column.name]})" if column.name in generated else "")

@@ -12,7 +12,7 @@ from ..sql.lexer import Kind, significant
 from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier, quote_string
-from .columns import Insertable, column_of, insertable_columns, stand_in
+from .columns import Described, Insertable, column_of, described_columns, stand_in
 from .composed import Composed, at_position, execute, numbered_from, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
@@ -36,12 +36,13 @@ def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parame
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, "COPY", False)
     check_parameters(numbered, parameters)
-    columns = insertable_columns(gateway, table)
+    described = described_columns(gateway, table)
+    columns = described.insertable
     given, count = _columns(table, columns, parts)
     file = _file(parts.file, parameters)
     kind = _format(file, dict(parts.options))
     with numbered_from(sql):
-        _judge(gateway, connections, table, numbered, parts, file)
+        _judge(connections, table, described, numbered, parts, file)
     query = _file_query(file, kind, dict(parts.options), given[:count])
     query = with_defaults(given, count, columns, query)
     with at_position(None):
@@ -52,9 +53,9 @@ def run_copy(gateway: Gateway, connections: SessionConnections, sql: str, parame
 
 
 def _judge(
-    gateway: Gateway,
     connections: SessionConnections,
     table: Table,
+    described: Described,
     text: str,
     parts: CopyParts,
     file: str,
@@ -64,7 +65,7 @@ def _judge(
     behind = parts.file_start + len(parts.file)
     pieces = ((f"EXPLAIN COPY temp.{_STAND_IN}", None), between, (file, None), (text[behind:], behind))
     connection = connections.gateway
-    with stand_in(gateway, connection, table, _STAND_IN), shown_as(_STAND_IN, table.name):
+    with stand_in(connection, table, described, _STAND_IN), shown_as(_STAND_IN, table.name):
         execute(connection, Composed(pieces))
 
 

@@ -141,7 +141,7 @@ def _change(
     check_parameters(planned.text, parameters)
     with numbered_from(sql):
         target = target_of(gateway, planned.table, planned.parts, planned.text, planned.routes[0].shards)
-        judge(gateway, connections, target, parameters)
+        judge(connections, target, parameters)
         if verb == "MERGE":
             return merge(connections, target, parameters)
         return change_rows(connections, target, parameters)
@@ -193,7 +193,7 @@ def _routes_of_rows(
         return []
     with numbered_from(sql):
         target = target_of(gateway, planned.table, planned.parts, planned.text, planned.routes[0].shards)
-        judge(gateway, connections, target, parameters)
+        judge(connections, target, parameters)
     return list(planned.routes)
 
 

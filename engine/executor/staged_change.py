@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..catalog.model import Table
 from ..sql.change import Action
@@ -24,7 +25,6 @@ from ..types import Column, Parameters, Row, quote_identifier, quote_string
 from .binding import shard_table
 from .composed import at_position
 from .connections import SessionConnections
-from .recording import CHANGE, work
 from .recording import CHANGE, work
 from .result import Result, columns_of
 
@@ -90,12 +90,28 @@ def staging_table(connection: duck.Connection) -> Iterator[str]:
         duck.clean_up(connection, f"DROP TABLE IF EXISTS {name}")
 
 
-def apply(connections: SessionConnections, change: StagedChange) -> Result:
-    """Carry the change to the shards. The caller holds the write lock. Raises errors.Error."""
+Way: TypeAlias = tuple[int, int | None, int | None]
+"""What rows have in common: their step, their shard (None for new rows), their place (None if no shard takes them)."""
+
+
+def ways_of(gateway: duck.Connection, stage: str) -> list[Way]:
+    """The ways that staged rows take, each once."""
+    found = duck.rows(gateway, f"SELECT DISTINCT {STEP}, {SHARD}, {PLACE} FROM {stage}")
+    return [(step, shard, place) for step, shard, place in found]
+
+
+def apply(connections: SessionConnections, change: StagedChange, ways: Sequence[Way]) -> Result:
+    """Carry the change to the shards. ways: those of all staged rows. The caller holds the write lock.
+
+    Raises errors.Error.
+    """
     gateway = connections.gateway
-    found = duck.rows(gateway, f"SELECT DISTINCT {STEP}, {SHARD}, {PLACE} FROM {change.stage}")
-    moving = {(step, shard, place) for step, shard, place in found if shard is not None and shard != place}
-    staying = {place for step, shard, place in found if (step, shard, place) not in moving}
+    moving = {
+        (step, shard, place)
+        for step, shard, place in ways
+        if shard is not None and place is not None and shard != place
+    }
+    staying = {place for step, shard, place in ways if place is not None and shard in (None, place)}
     leaving = sorted({shard for _, shard, _ in moving})
     arriving = sorted({(place, step) for step, _, place in moving})
     # One shard is asked also where no row changes: it knows the columns of RETURNING.

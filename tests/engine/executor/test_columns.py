@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from duckraft.engine.database import Database
-from duckraft.engine.executor.columns import insertable_columns, row_count, stand_in
+from duckraft.engine.executor.columns import described_columns, insertable_columns, row_count, stand_in
 from duckraft.engine.session import Session
 from duckraft.engine.storage import duck
 from tests.engine.executor.support import error_of
@@ -31,7 +31,7 @@ def test_a_stand_in_has_the_columns_of_the_table(database: Database, session: Se
     table = database.catalog.table("main", "a (b")
     assert table is not None
     with database.gateway.asking() as connection:
-        with stand_in(database.gateway, connection, table, "stands_in"):
+        with stand_in(connection, table, described_columns(database.gateway, table), "stands_in"):
             described = duck.rows(connection, "DESCRIBE temp.stands_in")
             assert [row[:2] for row in described] == [("k", "INTEGER"), ("g", "INTEGER"), ("p", "INTEGER")]
             duck.execute(connection, "INSERT INTO temp.stands_in VALUES (1, 2)")
