@@ -15,9 +15,21 @@ from random import Random
 
 import duckdb
 
+from .generator.between import BetweenMaker
 from .generator.schema import BEFORE, Schema, make_schema
 from .generator.statements import statement as random_statement
-from .harness import Answer, Mismatch, Outcome, Sharded, Statement, ask_plain, connect_plain, difference
+from .harness import (
+    ANY_WAY,
+    Answer,
+    Mismatch,
+    Outcome,
+    Sharded,
+    Statement,
+    ask_plain,
+    ask_sharded,
+    connect_plain,
+    difference,
+)
 from .layouts import LAYOUTS, create_plain, create_statements
 from .shrinking import shrink
 
@@ -28,6 +40,7 @@ THREADS = 1
 _SHARD_COUNTS = (1, 2, 3, 3, 3, 8)
 STREAMED_SHARE = 0.25
 """Of the places, where fragments are streamed too."""
+STATEMENTS_BETWEEN_CHANGES = 25
 MOST_ROWS = 4000
 """A statement with more rows is not compared: that would take the time of many others."""
 
@@ -99,6 +112,8 @@ class Round:
         ]
         self._plain = self._closing.enter_context(closing(load_plain(self.schema)))
         self._turned: duckdb.DuckDBPyConnection | None = None
+        self._changes = BetweenMaker(self.schema, self.random)
+        self._done: list[str] = []
         self._places: list[Sharded] = []
         for layout, shards in chosen:
             streams = self.random.random() < STREAMED_SHARE
@@ -114,10 +129,35 @@ class Round:
         self._closing.close()
 
     def statements(self, count: int) -> Iterator[Tried]:
-        """As many random statements, each of them compared."""
-        for number in range(count):
-            statement = random_statement(self.schema, self.random)
-            yield self.attempt(statement, self._places[number % len(self._places)])
+        """As many random statements, each of them compared, and a change now and then; fewer if a change goes wrong."""
+        for number in range(1, count + 1):
+            if number % STATEMENTS_BETWEEN_CHANGES == 0:
+                tried = self._change()
+                yield tried
+                if tried.mismatch is not None:
+                    return
+            else:
+                statement = random_statement(self.schema, self.random)
+                yield self.attempt(statement, self._places[number % len(self._places)])
+
+    def _change(self) -> Tried:
+        """Change all databases. Only whether the change is possible is compared: queries will show what it did."""
+        statement = Statement(self._changes.change())
+        expected = ask_plain(self._plain, statement)
+        failed = not isinstance(expected, Answer)
+        if not failed:
+            self._done.append(statement.sql)
+            if self._turned is not None:
+                self._turned.execute(statement.sql)
+        for place in self._places:
+            place.answers += 1
+            got = ask_sharded(place.session, statement)
+            if isinstance(got, Answer) is failed:
+                found = Mismatch(
+                    statement, place.place, ANY_WAY, "a change", expected, got, "an error on one side only"
+                )
+                return Tried(statement, failed, len(self._places), found)
+        return Tried(statement, failed, len(self._places))
 
     def attempt(self, statement: Statement, place: Sharded) -> Tried:
         """Compare one statement in one place."""
@@ -147,6 +187,8 @@ class Round:
         """Whether plain DuckDB gives the same answer if it has the rows in another order."""
         if self._turned is None:
             self._turned = self._closing.enter_context(closing(load_plain(self.schema, backwards=True)))
+            for sql in self._done:
+                self._turned.execute(sql)
         again = ask_plain(self._turned, statement)
         return difference(expected, again, ordered=is_ordered(statement, expected)) is None
 

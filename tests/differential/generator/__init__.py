@@ -5,6 +5,6 @@ promises, but for the order of rows: ties in an order are broken wherever they w
 up the same in any order, and no expression fails for some rows only. From the bottom up: `values` (constants), `schema`
 (tables, views, macros), `scope` (what a statement can name), `expressions`, `conditions` (with subqueries),
 `aggregates`, `windows`, `relations` (FROM clauses), `selects`, `shapes`, `naming` and `mistakes` (other
-statements), `statements` (which of them comes next); `changes` stands beside them.
+statements), `statements` (which of them comes next); `changes` and `between` stand beside them.
 Leaves to others: how tables are placed (`layouts.py`), what is compared (`harness.py`).
 """
