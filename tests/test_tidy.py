@@ -158,7 +158,7 @@ def machine_paths(file: File) -> Iterator[str]:
 
 
 def unqualified_catalog(file: File) -> Iterator[str]:
-    """SQL of our own asks DuckDB's catalog by its full name: a session's connection has its own meaning for the short."""
+    """SQL of our own asks DuckDB's catalog by its full name: in a session the short one shows the user's tables."""
     if file.package == "engine" and file.place.name not in {"user_catalog.py", "outline.py"}:
         yield from file.lines_with(r"(?:FROM|JOIN) (?:duckdb_|pragma_database)\w+\(")
 
