@@ -12,7 +12,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .errors import InterfaceError
+from .errors import InterfaceError, QueryCanceledError
 from .executor.result import BATCH_ROWS, Result, RowSource
 from .statements import dispatch, queries
 from .statements.context import Context
@@ -54,6 +54,10 @@ class Session:
             if self._open is not None:
                 self._set_aside(running)
             result = dispatch.run(self.context, sql, parameters)
+        except QueryCanceledError as error:
+            running.end()
+            # Whoever waits for rows of a shard is told that it was cancelled, but not why.
+            raise running.error or error from None
         except BaseException:
             running.end()
             raise

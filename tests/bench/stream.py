@@ -25,10 +25,11 @@ BATCH_ROWS = 10_000
 
 _TABLE = "CREATE TABLE events (id BIGINT, value DOUBLE, kind VARCHAR) SHARD BY HASH (id)"
 _ROWS = "INSERT INTO events SELECT range, range * 0.5, 'kind ' || range % 1000 FROM range({rows})"
-_READINGS = (
+READINGS = (
     ("as it lies", "SELECT * FROM events"),
     ("sorted", "SELECT * FROM events ORDER BY value DESC"),
 )
+"""What is read: a name, and a statement that gives all rows of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ def run(rows: int, shards: int, memory_limit: str, most_mb: int) -> bool:
             session.execute(_ROWS.format(rows=rows))
         click.echo(f"{rows:,} rows of 3 columns in {shards} shards on disk, memory_limit {memory_limit}:\n")
         fine = True
-        for name, sql in _READINGS:
+        for name, sql in READINGS:
             for way in ("session", "dbapi"):
-                reading = _in_fresh_process(directory, way, memory_limit, sql)
+                reading = read_afresh(directory, way, memory_limit, sql)
                 if (reading.rows, reading.total) != (rows, rows * (rows - 1) // 2):
                     raise RuntimeError(f"{name}, {way}: not the rows of the table, but {reading}")
                 fine = fine and reading.peak_mb < most_mb
@@ -66,7 +67,8 @@ def run(rows: int, shards: int, memory_limit: str, most_mb: int) -> bool:
     return fine
 
 
-def _in_fresh_process(*arguments: str) -> Reading:
+def read_afresh(*arguments: str) -> Reading:
+    """One reading in a process of its own. arguments: as for this module as a program."""
     command = [sys.executable, "-m", "tests.bench.stream", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Reading(**json.loads(done.stdout))
