@@ -94,7 +94,8 @@ def _unique_columns(gateway: Gateway, table: Table) -> tuple[str, ...]:
         found = duck.rows(
             connection,
             "SELECT constraint_column_names FROM system.main.duckdb_constraints()"
-            " WHERE database_name = ? AND schema_name = ? AND table_name = ? AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')",
+            " WHERE database_name = ? AND schema_name = ? AND table_name = ?"
+            " AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')",
             [shard.alias(table.placements[0]), table.schema, table.name],
         )
     if len(found) != 1:
