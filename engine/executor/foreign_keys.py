@@ -21,25 +21,25 @@ from ..storage import duck, shard
 from .gateway import Gateway
 
 
-def parents_of(gateway: Gateway, create: CreateTable) -> list[Table | None]:
-    """The tables to which the foreign keys of a CREATE TABLE refer; None stands for the new table itself.
+def parents_of(gateway: Gateway, create: CreateTable) -> list[Table]:
+    """The tables, besides the new one itself, to which the foreign keys of a CREATE TABLE refer.
 
     Raises ProgrammingError for one that does not exist, and NotSupportedError where a reference table and a sharded one
     would have to see each other.
     """
     schema, own_name = gateway.schema_and_name(create.name)
     lexemes = significant(create.columns_sql)
-    found: list[Table | None] = []
+    found: list[Table] = []
     for index, lexeme in enumerate(lexemes):
         named = name_at(lexemes, index + 1) if lexeme.upper == "REFERENCES" else None
         if named is None:
             continue
-        name = named[0] if len(named[0]) > 1 else (schema, named[0][0])
+        parts, _ = named
+        if len(parts) == 1 and parts[0].lower() == own_name.lower():
+            continue
+        name = parts if len(parts) > 1 else (schema, *parts)
         position = create.columns_start + lexemes[index + 1].start + 1
         parent = gateway.find_table(name)
-        if gateway.schema_and_name(name)[1].lower() == own_name.lower() and len(named[0]) == 1:
-            found.append(None)
-            continue
         if parent is None:
             raise ProgrammingError(
                 f'Table with name "{name[-1]}" does not exist!', sqlstate="42P01", position=position

@@ -109,8 +109,8 @@ def dependents_of(gateway: Gateway, sequence: Sequence) -> list[Table]:
 def _drawn_by_defaults(gateway: Gateway, table: Table) -> set[_Key]:
     found = duck.rows(
         gateway.instance,
-        "SELECT column_default FROM system.main.duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
-        " AND column_default IS NOT NULL",
+        "SELECT column_default FROM system.main.duckdb_columns() WHERE column_default IS NOT NULL"
+        " AND database_name = ? AND schema_name = ? AND table_name = ?",
         [shard.alias(table.placements[0]), table.schema, table.name],
     )
     names = [name for (default,) in found for name in sequence_names(at_gateway(default))]

@@ -57,7 +57,7 @@ def shape_of(
 
 def _shape_on_shard(gateway: Gateway, connections: SessionConnections, create: CreateTable) -> Shape:
     """The same for a table with foreign keys: it is made, and not committed, on a shard that has those it refers to."""
-    parents = [parent for parent in parents_of(gateway, create) if parent is not None]
+    parents = parents_of(gateway, create)
     gateway.ensure_shards([])
     home = parents[0].placements[0] if parents else REFERENCE_SHARD
     connection = connections.shard(home)

@@ -52,7 +52,8 @@ def last_change(connection: duck.Connection, number: int) -> int:
     """The number of the last change of definitions that the shard has made; 0 for none."""
     found = duck.rows(
         connection,
-        "SELECT 1 FROM system.main.duckdb_tables() WHERE database_name = ? AND schema_name = 'duckraft' AND table_name = 'changes'",
+        "SELECT 1 FROM system.main.duckdb_tables()"
+        " WHERE database_name = ? AND schema_name = 'duckraft' AND table_name = 'changes'",
         [alias(number)],
     )
     if not found:

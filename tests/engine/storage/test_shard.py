@@ -68,3 +68,18 @@ def test_discarding_leaves_nothing(connection: duck.Connection, tmp_path: Path) 
 def test_names() -> None:
     assert (shard.alias(7), shard.alias(-1)) == ("duckraft_s7", "duckraft_ref")
     assert shard.qualified(7, "s", 'a"b') == 'duckraft_s7."s"."a""b"'
+
+
+def test_a_shard_remembers_its_last_change(connection: duck.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "0000.duckdb"
+    shard.create(connection, 0, path, "me")
+    assert shard.last_change(connection, 0) == 0
+    duck.execute(connection, "BEGIN")
+    shard.note_change(connection, 0, 7)
+    duck.execute(connection, "ROLLBACK")
+    assert shard.last_change(connection, 0) == 0
+    for number in (7, 9):
+        shard.note_change(connection, 0, number)
+    duck.execute(connection, f"DETACH {shard.alias(0)}")
+    shard.attach(connection, 0, path, "me")
+    assert shard.last_change(connection, 0) == 9
