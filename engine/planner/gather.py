@@ -96,22 +96,41 @@ def gather(
     mentioned = mentioned_names(analysis)
     refs = sorted(analysis.refs, key=lambda ref: ref.start)
     number = len(pushed)
+    shields = _needs_shields(analysis)
     for ref in refs:
         if any(span.start <= ref.start < span.end for span in pushed):
             continue
         number += 1
         name = f"fragment_{number}"
         fragment = leaving(ref, name) if leaving else table_fragment(name, ref, routes[ref], mentioned)
-        slot = FragmentSlot(fragment, None if ref.has_alias else ref.node.name)
-        replacements.append(Replacement(ref.start, ref.end, (slot,)))
-    pieces: list[str | FragmentSlot] = []
+        alias = None if ref.has_alias else ref.node.name
+        pieces = _shielded(fragment, alias) if shields else (FragmentSlot(fragment, alias),)
+        replacements.append(Replacement(ref.start, ref.end, pieces))
+    merge: list[str | FragmentSlot] = []
     position = 0
     for replacement in sorted(replacements, key=lambda one: one.start):
-        pieces += [analysis.text[position : replacement.start], *replacement.pieces]
+        merge += [analysis.text[position : replacement.start], *replacement.pieces]
         position = replacement.end
-    pieces.append(analysis.text[position:])
+    merge.append(analysis.text[position:])
     tier = Tier.SPLIT if pushed else Tier.GATHER
-    return Plan(tier, reason, tuple(routes[ref] for ref in refs), version, merge=tuple(pieces))
+    return Plan(tier, reason, tuple(routes[ref] for ref in refs), version, merge=tuple(merge))
+
+
+def _needs_shields(analysis: Analysis) -> bool:
+    """Whether the first rows of a FULL JOIN may be asked for.
+
+    DuckDB 2.0.0 pushes what it learns of these into the scans below the join. A row that is left out there shows up as
+    an unmatched row of the other side: a wrong answer, seldom with one table, often with several shards.
+    """
+    joins = analysis.root.find_all(exp.Join)
+    is_full = any(join.side.upper() == "FULL" for join in joins)
+    return is_full and analysis.root.find(exp.Limit, exp.Fetch) is not None
+
+
+def _shielded(fragment: Fragment, alias: str | None) -> tuple[str | FragmentSlot, ...]:
+    """A fragment into whose scans nothing is pushed."""
+    named = "" if alias is None else f" AS {quote_identifier(alias)}"
+    return "(WITH shielded AS MATERIALIZED ", FragmentSlot(fragment), f" FROM shielded){named}"
 
 
 def over_views(text: str, version: int, reason: str) -> Plan:
