@@ -37,7 +37,7 @@ class Session:
         self._running: Running | None = None
         self._open: weakref.ref[Result] | None = None
         self._open_source: RowSource | None = None
-        self._aside: weakref.WeakSet[Result] = weakref.WeakSet()
+        self._aside: tuple[weakref.ref[Result], ...] = ()
         self._closed = False
 
     def execute(self, sql: str, parameters: Parameters = None) -> Result:
@@ -82,7 +82,7 @@ class Session:
 
     def cancel(self) -> None:
         """Stop the statement that is running, if one is; it raises QueryCanceledError."""
-        for running in (*(result.running for result in list(self._aside)), self._running):
+        for running in (*(result.running for result in self._set_aside_results()), self._running):
             if running is not None and (running.busy or running is self._running):
                 running.cancel()
 
@@ -91,7 +91,7 @@ class Session:
         if not self._closed:
             self._closed = True
             result = self._open() if self._open is not None else None
-            for left in (result, *self._aside):
+            for left in (result, *self._set_aside_results()):
                 if left is not None:
                     left.close()
             self.context.connections.close()
@@ -120,9 +120,14 @@ class Session:
             result.move(partial(SpilledRows, directory=self.context.gateway.scratch.path))
         else:
             result.take(self.context.connections.give_away(source))
-            self._aside.add(result)
+            self._aside = (*map(weakref.ref, self._set_aside_results()), weakref.ref(result))
         if running.error is not None:
             raise running.error  # What was cancelled is the statement that needs the connection.
+
+    def _set_aside_results(self) -> list[Result]:
+        """The results that wait on connections of their own and still have rows to give."""
+        found = (result() for result in self._aside)
+        return [result for result in found if result is not None and result.streaming]
 
     def __enter__(self) -> Session:
         return self
