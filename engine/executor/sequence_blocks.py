@@ -45,6 +45,7 @@ def restore_sequences(gateway: Gateway) -> None:
         if sequence.reserved is not None:
             name = ".".join(map(quote_identifier, (sequence.schema, sequence.name)))
             duck.execute(gateway.instance, f"SELECT setval({quote_string(name)}, {sequence.reserved})")
+            gateway.sequence_blocks[sequence.key] = (sequence.reserved, sequence.reserved)
         for comment in gateway.catalog.comments:
             if comment.is_about("SEQUENCE", *sequence.key):
                 duck.execute(gateway.instance, comment.sql)
@@ -65,9 +66,9 @@ def give_back(gateway: Gateway) -> None:
     if not gateway.sequence_blocks:
         return
     with gateway.write_lock, suppress(Error):
-        drawn = {key: last for key, last, _, _, _ in _states(gateway)}
-        gateway.publish(_reserving(gateway.catalog, drawn))
-        gateway.sequence_blocks.clear()
+        drawn = _reserving(gateway.catalog, {key: last for key, last, _, _, _ in _states(gateway)})
+        if drawn != gateway.catalog:
+            gateway.publish(drawn)
 
 
 def _beyond(gateway: Gateway) -> dict[_Key, tuple[int, int]]:
@@ -92,7 +93,7 @@ def _states(gateway: Gateway) -> list[tuple[_Key, int, int, int, int]]:
 
 
 def _reserving(catalog: Catalog, reserved: dict[_Key, int]) -> Catalog:
-    for sequence in catalog.sequences:
-        if sequence.key in reserved:
-            catalog = catalog.with_sequence(replace(sequence, reserved=reserved[sequence.key]))
-    return catalog
+    changed = tuple(
+        replace(known, reserved=reserved.get(known.key, known.reserved)) for known in catalog.sequences
+    )
+    return replace(catalog, sequences=changed)

@@ -196,6 +196,17 @@ def test_closing_leaves_no_gap_and_a_crash_one_of_a_block(tmp_path: Path) -> Non
             assert rows(found.session(), "SELECT nextval('s')") == [(2 + BLOCK + 1,)]
 
 
+def test_a_sequence_that_is_not_drawn_from_keeps_its_place(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "db", shards=2) as database:
+        session = database.session()
+        for sql in ("CREATE SEQUENCE s", "CREATE SEQUENCE busy", "SELECT nextval('s'), nextval('busy')"):
+            session.execute(sql).fetchall()
+    with Database.open(tmp_path / "db") as database:
+        rows(database.session(), "SELECT nextval('busy')")
+        with crashed(tmp_path / "db", tmp_path / "copy") as found:
+            assert rows(found.session(), "SELECT nextval('s')") == [(2,)]
+
+
 def test_a_block_is_saved_once(database: Database, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[Catalog] = []
     publish = database.gateway.publish
