@@ -14,7 +14,7 @@ from ..errors import Error
 from ..sql.lexer import significant
 from ..sql.names import name_at
 from ..storage import duck
-from ..types import quote_identifier
+from ..types import quote_identifier, quote_string
 from .gateway import HOME, Gateway
 from .user_catalog import SEARCH_PATH
 
@@ -23,6 +23,17 @@ NAME = "duckraft_outline"
 
 _FUNCTIONS = (("sequence", "sequences"), ("table", "tables"), ("view", "views"), ("index", "indexes"))
 _LISTED = "SELECT sql FROM duckdb_{}() WHERE database_name = '{}' AND sql IS NOT NULL ORDER BY {}_oid"
+_COMMENTS = f"""
+    SELECT 'TABLE', [schema_name, table_name], comment FROM duckdb_tables()
+    WHERE database_name = '{HOME}' AND comment IS NOT NULL
+    UNION ALL
+    SELECT 'COLUMN', [c.schema_name, c.table_name, c.column_name], c.comment
+    FROM duckdb_columns() AS c JOIN duckdb_tables() AS t USING (table_oid)
+    WHERE c.database_name = '{HOME}' AND c.comment IS NOT NULL
+    UNION ALL
+    SELECT 'INDEX', [schema_name, index_name], comment FROM duckdb_indexes()
+    WHERE database_name = '{HOME}' AND comment IS NOT NULL
+"""
 
 
 @contextmanager
@@ -76,6 +87,18 @@ def _definitions(gateway: Gateway, connection: duck.Connection) -> list[str]:
         *listed["view"],
         *listed["index"],
     ]
+
+
+def comments(gateway: Gateway, connection: duck.Connection) -> list[str]:
+    """The COMMENT ON statements of everything that has a comment. connection: of the outline."""
+    duck.execute(connection, f"SET search_path = '{SEARCH_PATH}'")
+    found = duck.rows(connection, _COMMENTS)
+    duck.execute(connection, "USE memory")
+    on_shards = [
+        f"COMMENT ON {kind} {'.'.join(map(quote_identifier, parts))} IS {quote_string(text)}"
+        for kind, parts, text in found
+    ]
+    return on_shards + [known.sql for known in gateway.catalog.comments]
 
 
 def _make(connection: duck.Connection, statements: list[str]) -> list[str]:

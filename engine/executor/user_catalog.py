@@ -25,6 +25,9 @@ _IS_OURS = (
     "(starts_with(database_name, 'duckraft_') OR (database_name = 'memory' AND (schema_name = 'duckraft'"
     " OR starts_with(schema_name, 'duckraft_'))))"
 )
+_MADE_BY_US = "database_name = 'temp' AND regexp_matches({}, '^(__)?duckraft_')"
+"""Temporary tables and views that duckraft makes while it runs a statement. To be filled in: the column of the name."""
+
 _MOVED = (
     "'memory' AS database_name, h.database_oid AS database_oid, h.schema_name AS schema_name,"
     " h.schema_oid AS schema_oid, h.view_oid AS table_oid"
@@ -38,7 +41,7 @@ def _of_tables(function: str, replaced: str = "") -> str:
         FROM system.main.{function}() AS l JOIN {SCHEMA}.duckraft_homes() AS h
           ON l.database_name = h.home AND l.table_oid = h.home_oid
         UNION ALL
-        SELECT * FROM system.main.{function}() WHERE NOT {_IS_OURS}
+        SELECT * FROM system.main.{function}() WHERE NOT {_IS_OURS} AND NOT ({_MADE_BY_US.format("table_name")})
           AND table_oid NOT IN (SELECT view_oid FROM {SCHEMA}.duckraft_homes())
     """
 
@@ -71,7 +74,8 @@ FUNCTIONS = {
     "duckdb_indexes": _of_tables("duckdb_indexes"),
     "duckdb_views": f"""
         SELECT * FROM system.main.duckdb_views()
-        WHERE NOT {_IS_OURS} AND view_oid NOT IN (SELECT view_oid FROM {SCHEMA}.duckraft_homes())
+        WHERE NOT {_IS_OURS} AND NOT ({_MADE_BY_US.format("view_name")})
+          AND view_oid NOT IN (SELECT view_oid FROM {SCHEMA}.duckraft_homes())
     """,
     "duckdb_databases": """
         SELECT * FROM system.main.duckdb_databases() WHERE NOT starts_with(database_name, 'duckraft_')

@@ -19,6 +19,7 @@ from ..sql.classify import Classified, StatementKind, classify
 from ..sql.explain import ExplainParts, parse_explain
 from ..sql.fingerprint import number_parameters
 from ..types import Column, Parameters
+from . import prepared
 from .context import Context
 from .queries import plan_anew
 
@@ -40,9 +41,12 @@ _CHANGES = frozenset(
 )
 
 
-def explain(context: Context, sql: str, parameters: Parameters, _: Classified) -> Result:
+def explain(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
     """EXPLAIN: the plan as lines of text or as one JSON value; with ANALYZE also what running it cost."""
     parts = parse_explain(sql)
+    executed = prepared.unfolded(context, sql, parts.body_start, parameters)
+    if executed is not None:
+        return explain(context, *executed, classified)
     body = sql[parts.body_start :]
     inner = classify(body)
     if inner.kind is StatementKind.EMPTY:
@@ -154,6 +158,9 @@ def _json(values: Values) -> Result:
 
 def explain_route(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
     """EXPLAIN ROUTE: one row for each shard of each table that the statement can touch."""
+    executed = prepared.unfolded(context, sql, classified.body_start, parameters)
+    if executed is not None:
+        return explain_route(context, *executed, classified)
     body = sql[classified.body_start :]
     inner = classify(body)
     if inner.kind is StatementKind.QUERY:

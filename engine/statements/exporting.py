@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from ..errors import DataError, Error, NotSupportedError, OperationalError, ProgrammingError
 from ..executor.composed import at_position
 from ..executor.gateway import HOME
-from ..executor.outline import NAME, outline, scratch
+from ..executor.outline import NAME, comments, outline, scratch
 from ..executor.result import Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.insert import parse_copy
@@ -89,7 +89,8 @@ def _export(context: Context, sql: str, lexemes: list[Lexeme]) -> Result:
         left_out = "".join(
             f"/* names what is not there: {view.replace('*/', '* /')} */\n" for view in missing
         )
-        (Path(directory) / _SCHEMA).write_text(schema + left_out)
+        said = "".join(f"{comment};\n" for comment in comments(context.gateway, connection))
+        (Path(directory) / _SCHEMA).write_text(schema + said + left_out)
         duck.execute(connection, "BEGIN")
         for statement in split_script(_text(context, directory, _LOAD)).all_statements():
             _write_rows(connection, statement.text, _options(lexemes[at + 1 :], sql))

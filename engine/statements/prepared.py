@@ -135,6 +135,16 @@ def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Paramete
     return statement, values
 
 
+def unfolded(context: Context, sql: str, start: int, parameters: Parameters) -> tuple[str, Parameters] | None:
+    """An EXPLAIN of an EXECUTE as one of the statement that it runs; None for every other. start: what is explained."""
+    if sql[start : start + 7].upper() != "EXECUTE":
+        return None
+    body = " " * start + sql[start:]
+    with at_position(None):
+        statement, values = bind(context, body, significant(body), parameters)
+    return sql[:start] + statement, values
+
+
 def deallocate(context: Context, sql: str) -> Result:
     """DEALLOCATE [PREPARE] name; ALL forgets every one. A name that is not there is none to forget, as in DuckDB."""
     lexemes = [lexeme for lexeme in significant(sql)[1:] if lexeme.upper != "PREPARE"]

@@ -166,3 +166,12 @@ def test_duckdbs_own_functions_are_still_there(session: Session) -> None:
             assert rows(session, f"SELECT count(*) >= 0 FROM system.main.{name}()") == [(True,)]
     shards = "SELECT count(*) FROM system.main.duckdb_tables() WHERE table_name = 't'"
     assert rows(session, shards) == [(3,)]
+
+
+def test_what_is_made_while_a_statement_runs_is_not_listed(session: Session) -> None:
+    session.execute("INSERT INTO t (a) VALUES (1), (2)")
+    session.execute("SET duckraft_binding = 'streamed'")
+    listed = (
+        "SELECT DISTINCT table_name FROM information_schema.tables, t WHERE table_type <> 'VIEW' ORDER BY 1"
+    )
+    assert rows(session, listed) == [("mine",), ("t",), ("u",)]

@@ -101,6 +101,34 @@ def test_an_export_is_imported_by_both(filled: Session, other: Session, tmp_path
     assert dict(rows(other, "SELECT table_name, clause FROM duckraft.tables")) == CLAUSES
 
 
+def test_comments_and_sequences_come_back(session: Session, other: Session, tmp_path: Path) -> None:
+    for sql in (
+        "CREATE SEQUENCE numbers START 10",
+        "CREATE TABLE t (a INT PRIMARY KEY DEFAULT nextval('numbers'), b VARCHAR)",
+        "CREATE VIEW v AS FROM t",
+        "INSERT INTO t (b) VALUES ('x'), ('y')",
+        "COMMENT ON TABLE t IS 'it''s t'",
+        "COMMENT ON COLUMN t.b IS 'what b is'",
+        "COMMENT ON VIEW v IS 'all of t'",
+        f"EXPORT DATABASE '{tmp_path}'",
+    ):
+        session.execute(sql)
+    plain = duckdb.connect()
+    plain.execute(f"IMPORT DATABASE '{tmp_path}'")
+    other.execute(f"IMPORT DATABASE '{tmp_path}'")
+    for sql in ("INSERT INTO t (b) VALUES ('z')",):
+        plain.execute(sql)
+        other.execute(sql)
+    for sql in (
+        "SELECT a, b FROM t ORDER BY a",
+        "SELECT comment FROM duckdb_tables()",
+        "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 't' ORDER BY 1",
+        "SELECT comment FROM duckdb_views() WHERE view_name = 'v'",
+    ):
+        assert rows(other, sql) == plain.execute(sql).fetchall(), sql
+    assert rows(other, "SELECT a FROM t ORDER BY a") == [(10,), (11,), (12,)]
+
+
 def test_nested_values_survive_json(filled: Session, other: Session, tmp_path: Path) -> None:
     filled.execute(f"EXPORT DATABASE '{tmp_path}' (FORMAT json)")
     other.execute(f"IMPORT DATABASE '{tmp_path}'")

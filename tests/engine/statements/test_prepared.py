@@ -185,3 +185,13 @@ def test_another_session_does_not_know_them(database: Database, session: Session
     session.execute("PREPARE p AS SELECT 1")
     with pytest.raises(Error, match="does not exist"):
         database.session().execute("EXECUTE p")
+
+
+def test_explain_of_execute_tells_of_the_statement_with_its_values(session: Session) -> None:
+    session.execute("PREPARE p AS SELECT v FROM t WHERE k = $1")
+    session.execute("PREPARE q AS UPDATE t SET v = $1 WHERE k = $2")
+    assert rows(session, "EXPLAIN EXECUTE p(7)")[0][0].startswith("Route")
+    assert len(rows(session, "EXPLAIN ROUTE EXECUTE p(7)")) == 1
+    assert len(rows(session, "EXPLAIN ROUTE EXECUTE q('x', 7)")) == 1
+    assert error_of(session, "EXPLAIN EXECUTE nosuch(7)").sqlstate == "26000"
+    assert rows(session, "EXECUTE p(7)") == [("v7",)]
