@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from .generator.schema import make_schema
-from .generator.statements import statement
+from .generator.statements import statement, statements
 from .harness import Statement
 from .hunting import Tally, Tried, hunt
 from .shrinking import shrink
@@ -21,7 +21,7 @@ def test_generated_statements_are_answered_as_by_one_duckdb(seed: int) -> None:
     tally, found = hunt(seed, statements=STATEMENTS)
     again = f"python -m tests.differential --seed {seed} --statements {STATEMENTS} --seconds 0"
     assert not found, f"{len(found)} mismatches; {again}\n" + "\n".join(found)
-    assert tally.statements == STATEMENTS
+    assert tally.statements >= STATEMENTS
     assert tally.failed < STATEMENTS / 4
     assert tally.answers > STATEMENTS
 
@@ -39,7 +39,12 @@ def test_one_seed_gives_the_same_statements_again() -> None:
 def test_statements_are_of_every_sort() -> None:
     random = Random(1)
     schema = make_schema(random)
-    texts = " ".join(statement(schema, random).sql for _ in range(4000))
+    texts = " ".join(
+        text
+        for _ in range(4000)
+        for each in statements(schema, random)[:1]
+        for text in (*each.before, each.sql)
+    )
     for part in (
         *(
             "FULL JOIN",
@@ -92,7 +97,7 @@ def test_statements_are_of_every_sort() -> None:
             "GROUPS BETWEEN",
             "EXCLUDE TIES",
         ),
-        *("IGNORE NULLS", "ARRAY(SELECT", "WINDOW w", "VALUES", "DESCRIBE", "no_such_function"),
+        *("IGNORE NULLS", "ARRAY(SELECT", "WINDOW w", "VALUES", "DESCRIBE", "nothing"),
     ):
         assert part in texts, part
 

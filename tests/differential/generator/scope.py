@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .schema import Column, Schema
 from .values import TYPES, literal, parameter_value
 
 _T = TypeVar("_T")
+MOST_PARAMETERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Maker:
     """A statement in the making.
 
     depth: how many subqueries deep the text is now. named: common table expressions that FROM may name,
-    with their columns. parameters: the parameters so far, each as (SQL, value); None if constants are written out.
+    with their columns. parameters: the kinds of the parameters so far, by name; None if constants are written out.
+    only_sent: parameters are only of kinds that can be sent to the database.
     """
 
     schema: Schema
@@ -40,7 +42,8 @@ class Maker:
     aliases: int = 0
     products: int = 0
     named: list[tuple[str, tuple[Column, ...]]] = field(default_factory=list)
-    parameters: dict[str, tuple[str, Any]] | None = None
+    parameters: dict[str, str] | None = None
+    only_sent: bool = True
 
     def chance(self, share: float) -> bool:
         """True in this share of the cases."""
@@ -60,12 +63,14 @@ class Maker:
         if kind not in TYPES:
             return "NULL"
         text = literal(self.random, kind)
-        if self.parameters is not None and len(self.parameters) < 6:
-            value = parameter_value(text, kind)
-            if value is not None:
-                name = f"p{len(self.parameters) + 1}"
-                self.parameters[name] = text, value
-                return f"${name}"
+        if (
+            self.parameters is not None
+            and len(self.parameters) < MOST_PARAMETERS
+            and (not self.only_sent or parameter_value(text, kind) is not None)
+        ):
+            name = f"p{len(self.parameters) + 1}"
+            self.parameters[name] = kind
+            return f"${name}"
         return text
 
 

@@ -13,20 +13,47 @@ from .schema import Schema
 from .scope import Maker
 from .selects import ordered, recursive, select, set_operation, with_clause
 from .shapes import lookup, shape
+from .values import literal, parameter_value
 
-SIMPLE_SHARE = 0.45
+SIMPLE_SHARE = 0.3
 """Of the statements. They take a quarter of the time of the others, and show most faults of routing and pushing."""
+
+FILLED_SHARE = 0.35
+"""Of the statements: they come several times in one shape, with other constants."""
+TIMES_FILLED = 6
+SENT_SHARE = 0.06
+"""Of the statements, whose constants are sent as parameters."""
+TIMES_SENT = 3
 
 _PARAMETER = re.compile(r"\$(p\d+)")
 
 
 def statement(schema: Schema, random: Random) -> Statement:
     """A random statement on a schema."""
+    return statements(schema, random)[0]
+
+
+def statements(schema: Schema, random: Random) -> list[Statement]:
+    """A random statement on a schema, and perhaps others of the same shape."""
     maker = Maker(schema, random)
-    if maker.chance(0.06):
+    if maker.chance(SENT_SHARE):
         maker.parameters = {}
-    text = _text(maker)
-    return _with_parameters(maker, text) if maker.parameters else Statement(text)
+        text = _text(maker)
+        if not maker.parameters:
+            return [Statement(text)]
+        form = maker.random.random()
+        return [_sent(maker, text, form) for _ in range(TIMES_SENT)]
+    if maker.chance(FILLED_SHARE):
+        maker.parameters, maker.only_sent = {}, False
+        text = _simple(maker)
+        return [Statement(_filled(maker, text)) for _ in range(TIMES_FILLED if maker.parameters else 1)]
+    return [Statement(_text(maker))]
+
+
+def _filled(maker: Maker, text: str) -> str:
+    """The text with constants where it has parameters."""
+    kinds = maker.parameters or {}
+    return _PARAMETER.sub(lambda found: literal(maker.random, kinds[found.group(1)]), text)
 
 
 def _text(maker: Maker) -> str:
@@ -63,18 +90,18 @@ def _simple(maker: Maker) -> str:
     return made.sql() if made.order else ordered(maker, made.sql(), len(made.items))
 
 
-def _with_parameters(maker: Maker, text: str) -> Statement:
-    """The statement with its parameters by name, by number or by place, or prepared."""
-    made = maker.parameters or {}
-    values = {name: value for name, (_, value) in made.items()}
-    names = [name for name in _PARAMETER.findall(text) if name in values]
-    form = maker.random.random()
-    if form < 0.2:
-        arguments = ", ".join(f"{name} := {made[name][0]}" for name in dict.fromkeys(names))
-        return Statement(f"EXECUTE prepared({arguments})", before=(f"PREPARE prepared AS {text}",))
-    if form < 0.5:
-        return Statement(text, {name: values[name] for name in names})
+def _sent(maker: Maker, text: str, form: float) -> Statement:
+    """The statement with values for its parameters, by name, by number or by place, or prepared; `form` chooses."""
+    kinds = maker.parameters or {}
+    names = _PARAMETER.findall(text)
     listed = list(dict.fromkeys(names))
+    constants = {name: literal(maker.random, kinds[name]) for name in listed}
+    if form < 0.2:
+        arguments = ", ".join(f"{name} := {constant}" for name, constant in constants.items())
+        return Statement(f"EXECUTE prepared({arguments})", before=(f"PREPARE prepared AS {text}",))
+    values = {name: parameter_value(constant, kinds[name]) for name, constant in constants.items()}
+    if form < 0.5:
+        return Statement(text, values)
     if form < 0.7 or len(listed) < len(names):
         numbered = _PARAMETER.sub(lambda found: f"${listed.index(found.group(1)) + 1}", text)
         return Statement(numbered, [values[name] for name in listed])
