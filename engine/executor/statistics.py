@@ -40,6 +40,8 @@ class ShardStatistics:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self.shown_version: int | None = None
+        """The version of the catalog whose tables the view `duckraft.statistics` shows."""
         self._lock = threading.Lock()
         self._rows: dict[tuple[str, str, str], int] = {}
         self._rows_as_of: tuple[int, int] | None = None

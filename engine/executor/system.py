@@ -1,18 +1,21 @@
-"""The system tables: `duckraft.tables`, `duckraft.shards`, `duckraft.nodes`.
+"""The system tables: `duckraft.tables`, `duckraft.shards`, `duckraft.nodes`, `duckraft.statistics`.
 
 They are ordinary tables in the gateway's memory, filled anew just before a statement reads them, so that they can be
-filtered, ordered and joined with anything. Row counts are exact; sizes are those of the shard files.
+filtered, ordered and joined with anything; `statistics` is a view that asks DuckDB. Row counts are exact, `bytes` is an
+estimate, `file_bytes` the size of the shard's file.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from ..catalog.colocation import colocated
 from ..catalog.model import LOCAL_NODE, Table
 from ..errors import Error
 from ..storage import duck
-from ..types import Row
+from ..types import Row, quote_identifier, quote_string
 from .binding import shard_table
 from .gateway import Gateway
 
@@ -29,12 +32,23 @@ _TABLES = """
 _SHARDS = """
     CREATE OR REPLACE TABLE memory.duckraft.shards (
         table_schema VARCHAR, table_name VARCHAR, shard INTEGER, holds VARCHAR, node VARCHAR,
-        database_shard INTEGER, file VARCHAR, rows BIGINT, file_bytes BIGINT)
+        database_shard INTEGER, file VARCHAR, rows BIGINT, file_bytes BIGINT, bytes BIGINT)
 """
 _NODES = """
     CREATE OR REPLACE TABLE memory.duckraft.nodes (
         node VARCHAR, role VARCHAR, status VARCHAR, shards BIGINT, tables BIGINT, catalog_version BIGINT)
 """
+
+_STATISTICS = """
+    CREATE OR REPLACE VIEW memory.duckraft.statistics AS
+    SELECT table_schema, table_name, shard, column_name, column_type,
+           known.min AS min_value, known.max AS max_value, known.has_null, known.approx_unique
+    FROM ({}) AS statistics (table_schema, table_name, shard, column_name, column_type, known)
+"""
+_KNOWN = "STRUCT(min VARCHAR, max VARCHAR, has_null BOOLEAN, approx_unique BIGINT)"
+_NO_STATISTICS = f"SELECT '', '', 0, '', '', NULL::{_KNOWN} WHERE false"
+
+_T = TypeVar("_T")
 
 
 def mentions(text: str) -> bool:
@@ -45,7 +59,8 @@ def mentions(text: str) -> bool:
 def refresh(gateway: Gateway) -> None:
     """Fill the system tables from the catalog in force and from the shards."""
     with gateway.system_lock, gateway.asking() as connection:
-        shard_rows = _current_shard_rows(gateway, connection)
+        shard_rows = _of_one_catalog(gateway, lambda: _shard_rows(gateway, connection))
+        _of_one_catalog(gateway, lambda: _show_statistics(gateway, connection))
         filled = (
             (_TABLES, "tables", _table_rows(gateway, shard_rows)),
             (_SHARDS, "shards", shard_rows),
@@ -60,15 +75,40 @@ def refresh(gateway: Gateway) -> None:
         duck.execute(connection, "COMMIT")
 
 
-def _current_shard_rows(gateway: Gateway, connection: duck.Connection) -> list[Row]:
-    """The rows of `duckraft.shards`; counted anew if a table was dropped under the counting."""
+def _of_one_catalog(gateway: Gateway, ask: Callable[[], _T]) -> _T:
+    """What `ask` gives; it asks anew if a table was dropped under it."""
     while True:
         catalog = gateway.catalog
         try:
-            return _shard_rows(gateway, connection)
+            return ask()
         except Error:
             if gateway.catalog is catalog:
                 raise
+
+
+def _show_statistics(gateway: Gateway, connection: duck.Connection) -> None:
+    """Make the view of statistics anew if the tables may be others than when it was made."""
+    version = gateway.catalog.version
+    if gateway.statistics.shown_version == version:
+        return
+    parts = [
+        _statistics_sql(table, number)
+        for table in gateway.catalog.ready_tables()
+        for number in range(table.strategy.shard_count)
+    ]
+    duck.execute(connection, _STATISTICS.format(" UNION ALL ".join(parts or [_NO_STATISTICS])))
+    gateway.statistics.shown_version = version
+
+
+def _statistics_sql(table: Table, number: int) -> str:
+    """One row for each column of a shard that has rows."""
+    names = ", ".join(quote_string(column.name) for column in table.columns)
+    kinds = ", ".join(quote_string(column.type) for column in table.columns)
+    known = ", ".join(f"stats({quote_identifier(column.name)})::{_KNOWN}" for column in table.columns)
+    return (
+        f"SELECT {quote_string(table.schema)}, {quote_string(table.name)}, {number}, unnest([{names}]),"
+        f" unnest([{kinds}]), unnest(known) FROM (SELECT [{known}] AS known FROM {shard_table(table, number)} LIMIT 1)"
+    )
 
 
 def _shard_rows(gateway: Gateway, connection: duck.Connection) -> list[Row]:
@@ -94,6 +134,7 @@ def _shard_rows(gateway: Gateway, connection: duck.Connection) -> list[Row]:
                     home.file,
                     counts[number],
                     size,
+                    gateway.statistics.bytes(table, number),
                 )
             )
     return rows

@@ -56,7 +56,7 @@ def prune(
     return replace(
         route,
         shards=tuple(shard for shard in route.shards if shard not in left_out),
-        reason=f"{route.reason}; statistics rule out {len(left_out)} shards: {' and '.join(texts)}",
+        reason=f"{route.reason}; statistics rule out {_count(len(left_out))}: {' and '.join(texts)}",
         left_out=tuple((bounds.number, bounds.changes) for bounds in left_out.values()),
         provisional=provisional,
     )
@@ -78,6 +78,10 @@ def _restrictions(
         if key_type is not None:
             found[name] = restrict(key_type, listed)
     return found
+
+
+def _count(shards: int) -> str:
+    return "1 shard" if shards == 1 else f"{shards} shards"
 
 
 def _has_rows(shard: ShardBounds) -> bool:

@@ -99,6 +99,31 @@ def test_a_join_reads_the_shards_that_its_conditions_leave(session: Session) -> 
     assert answer(session, sql) == [(100,)]
 
 
+def test_the_system_tables_show_statistics(session: Session) -> None:
+    asked = "SELECT shard, min_value, max_value, has_null FROM duckraft.statistics WHERE column_name = 'n' ORDER BY 1"
+    answer(session, "UPDATE events SET n = NULL WHERE id = 200")
+    answer(session, "DELETE FROM events WHERE id >= 300")
+    assert answer(session, asked) == [
+        (0, "0", "990", False),
+        (1, "1000", "1990", False),
+        (2, "2000", "2990", True),
+    ]
+    answer(session, "CREATE TABLE other (a VARCHAR, b INTEGER[]) SHARD BY EVENLY SHARDS 2")
+    answer(session, "INSERT INTO other VALUES ('it''s', [1])")
+    answer(session, "DROP TABLE events")
+    assert answer(
+        session, "SELECT DISTINCT table_name, column_name, column_type FROM duckraft.statistics ORDER BY 2"
+    ) == [
+        ("other", "a", "VARCHAR"),
+        ("other", "b", "INTEGER[]"),
+    ]
+    (size,) = answer(session, "SELECT max(bytes) FROM duckraft.shards")[0]
+    assert isinstance(size, int)
+    assert 4 < size < 200
+    answer(session, "DROP TABLE other")
+    assert answer(session, "FROM duckraft.statistics") == []
+
+
 def test_an_empty_table_has_the_plan_of_a_full_one(session: Session) -> None:
     answer(session, "DELETE FROM events")
     assert shards_read(session, EARLY) == (0, 1, 2, 3)
