@@ -47,7 +47,7 @@ _HANDLERS: dict[StatementKind, _Handler] = {
 
 
 _OF_NAMES = frozenset({StatementKind.DROP, StatementKind.ALTER})
-_OWN_STATE = frozenset({StatementKind.PREPARED, StatementKind.TRANSACTION})
+_OWN_STATE = frozenset({StatementKind.TRANSACTION})
 
 
 def run(context: Context, sql: str, parameters: Parameters) -> Result:

@@ -209,3 +209,4 @@ def _list(context: Context) -> None:
     shape = "STRUCT(name VARCHAR, statement VARCHAR, result_types VARCHAR[])[]"
     sql = f"SET VARIABLE {VARIABLE} = CAST($1 AS {shape})"
     duck.execute(context.connections.gateway, sql, [listed])
+    context.connections.repeat_on_shards(VARIABLE, sql, [listed])
