@@ -89,6 +89,23 @@ def test_moves_are_drawn_under_their_fragment(session: Session) -> None:
         assert f"{move['name']}: {move['kind']}, about {move['estimated_rows']:,} rows" in text
 
 
+def test_in_a_terminal_a_plan_is_drawn_unless_another_format_was_chosen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duckraft.shell.output._terminal_width_chars", lambda _: 80)
+    settings = Settings()
+    with Database.open() as database:
+        shell = Interpreter(database, settings, Output(settings), None)
+        shell.run_text("EXPLAIN SELECT 1; EXPLAIN (FORMAT json) SELECT 1;")
+        drawn, others = capsys.readouterr().out.split(" plan\n")
+        assert drawn.startswith("Local: the gateway answers alone\n├── why: ")
+        assert '"tier": "local"' in others
+        settings.format = "csv"
+        shell.run_text("EXPLAIN SELECT 1;")
+        shell.close()
+    assert capsys.readouterr().out.startswith("plan\n")
+
+
 def test_without_a_terminal_a_plan_is_rows(capsys: pytest.CaptureFixture[str]) -> None:
     settings = Settings(format="jsonl")
     with Database.open() as database:

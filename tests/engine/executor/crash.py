@@ -51,10 +51,10 @@ def _die_at(number: int) -> None:
     steps = _Steps(number)
     execute, save = duck.execute, store.CatalogStore.save
 
-    def counted_execute(connection: Any, sql: str, *rest: Any) -> Any:
+    def counted_execute(connection: Any, sql: str, parameters: Any = None, parsed: Any = None) -> Any:
         if _STEP.match(sql):
             steps.step()
-        return execute(connection, sql, *rest)
+        return execute(connection, sql, parameters, parsed)
 
     def counted_save(self: Any, catalog: Any) -> None:
         steps.step()
