@@ -22,7 +22,7 @@ from ..sql.reader import Piece
 from ..storage import duck
 from ..types import Parameters, quote_identifier
 from .columns import Described, Insertable, column_of, described_columns, row_count, stand_in
-from .composed import Composed, execute, shown_as
+from .composed import Composed, check, execute, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
 from .job import no_shard
@@ -113,7 +113,6 @@ def judge(connections: SessionConnections, target: Target, parameters: Parameter
     alias = f" AS {quote_identifier(target.alias)}" if parts.alias is None else ""
     rest = target.own(Piece(text[parts.target_end :], parts.target_end))
     pieces: list[tuple[str, int | None]] = [
-        ("EXPLAIN ", None),
         (text[: parts.target_start], 0),
         (f"temp.{_STAND_IN}{alias}", None),
         *((piece.text, piece.offset) for piece in rest),
@@ -121,7 +120,7 @@ def judge(connections: SessionConnections, target: Target, parameters: Parameter
     connection = connections.gateway
     made = stand_in(connection, target.table, target.described, _STAND_IN)
     with made, shown_as(_STAND_IN, target.table.name):
-        execute(connection, Composed(tuple(pieces)), parameters)
+        check(connection, Composed(tuple(pieces)), parameters)
 
 
 def change_rows(connections: SessionConnections, target: Target, parameters: Parameters) -> Result:

@@ -45,6 +45,14 @@ def execute(
         return duck.execute(connection, composed.sql, parameters_in(composed.sql, parameters))
 
 
+def check(connection: duck.Connection, composed: Composed, parameters: Parameters = None) -> None:
+    """Have DuckDB say what is wrong with it, if anything is, without running it. Raises errors.Error.
+
+    As JSON: DuckDB takes ten times as long to draw a plan of 128 shards as to make it.
+    """
+    execute(connection, Composed((("EXPLAIN (FORMAT json) ", None), *composed.pieces)), parameters)
+
+
 @contextmanager
 def part_of_statement(offset: int) -> Iterator[None]:
     """Errors inside have positions in a part of the statement that starts at this 0-based offset."""

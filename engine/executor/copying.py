@@ -13,7 +13,7 @@ from ..sql.parameters import check_parameters, parameters_in
 from ..storage import duck
 from ..types import Column, Parameters, quote_identifier, quote_string
 from .columns import Described, Insertable, column_of, described_columns, stand_in
-from .composed import Composed, at_position, execute, numbered_from, shown_as
+from .composed import Composed, at_position, check, numbered_from, shown_as
 from .connections import SessionConnections
 from .gateway import Gateway
 from .insert import changed, load_all, with_defaults
@@ -63,10 +63,10 @@ def _judge(
     """Have DuckDB say whether the file has the columns that the statement fills. Raises errors.Error."""
     between = (text[parts.name_end : parts.file_start], parts.name_end)
     behind = parts.file_start + len(parts.file)
-    pieces = ((f"EXPLAIN COPY temp.{_STAND_IN}", None), between, (file, None), (text[behind:], behind))
+    pieces = ((f"COPY temp.{_STAND_IN}", None), between, (file, None), (text[behind:], behind))
     connection = connections.gateway
     with stand_in(connection, table, described, _STAND_IN), shown_as(_STAND_IN, table.name):
-        execute(connection, Composed(pieces))
+        check(connection, Composed(pieces))
 
 
 def _file(file: str, parameters: Parameters) -> str:

@@ -30,7 +30,7 @@ from ..types import Column, Parameters, Row
 from .across import change_rows, judge, target_of
 from .binding import shard_table, shards_of
 from .columns import drawing_defaults
-from .composed import Composed, execute, numbered_from
+from .composed import Composed, check, numbered_from
 from .connections import SessionConnections
 from .copying import run_copy
 from .gateway import Gateway
@@ -88,7 +88,7 @@ def routes_of_change(
             )
     if not routes:
         # Not about our tables: DuckDB knows whether it could run.
-        execute(connections.gateway, Composed((("EXPLAIN ", None), (sql, 0))), parameters)
+        check(connections.gateway, Composed(((sql, 0),)), parameters)
     return routes
 
 

@@ -28,7 +28,7 @@ from ..storage import duck
 from ..types import Column, Parameters, quote_identifier
 from .binding import shard_table, shards_of
 from .columns import Insertable, column_of, drawing_defaults, insertable_columns, row_count
-from .composed import Composed, at_position, execute, numbered_from, shown_as
+from .composed import Composed, at_position, check, execute, numbered_from, shown_as
 from .conflict import moving_conflict, run_conflict
 from .connections import SessionConnections
 from .gateway import Gateway
@@ -67,7 +67,7 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
     with _staging(connection, table, columns, parts) as target:
         if not parts.is_values:
             # DuckDB checks names, types and the number of columns before a row moves.
-            execute(connection, Composed((("EXPLAIN ", None), *target.pieces)), parameters)
+            check(connection, target, parameters)
             parts = _with_names(connection, parts, parameters)
         conflict = moving_conflict(table, parts)
         if conflict is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, IntegrityError, NotSupportedError, ProgrammingError
 from ..executor import system
 from ..executor.binding import attached_sql
-from ..executor.composed import Composed, at_position, execute, numbered_from, part_of_statement
+from ..executor.composed import Composed, at_position, check, numbered_from, part_of_statement
 from ..executor.result import BATCH_ROWS, Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.explain import ExplainParts, parse_explain
@@ -192,6 +192,5 @@ def _check_binds(context: Context, body: str, offset: int, parameters: Parameter
     """Let DuckDB say what is wrong with a query at this offset of the statement, if anything is."""
     if system.mentions(body):
         system.refresh(context.gateway)
-    explained = Composed((("EXPLAIN ", None), (number_parameters(body), 0)))
     with part_of_statement(offset), numbered_from(body):
-        execute(context.connections.gateway, explained, parameters)
+        check(context.connections.gateway, Composed(((number_parameters(body), 0),)), parameters)
