@@ -45,7 +45,8 @@ def open_instance(threads: int | None = None, memory_limit: str | None = None) -
         connection = duckdb.connect(":memory:", config=settings)
         # Rows travel between DuckDB's as Arrow: every type must come back as it was.
         connection.execute("SET GLOBAL arrow_lossless_conversion = true")
-        connection.execute("SET GLOBAL arrow_output_version = '1.4'")
+        # With 1.5 decimals are as wide as DuckDB has them, and strings travel as views.
+        connection.execute("SET GLOBAL arrow_output_version = '1.5'")
         connection.execute("SET GLOBAL produce_arrow_string_view = true")
         # A table's name means a table, never a variable of the code that runs the statement.
         connection.execute("SET GLOBAL python_enable_replacements = false")

@@ -15,6 +15,8 @@ ARRAYS = {
     "strings": pa.array(["a", None, "ccc", "", "ü" * 50, "f"]),
     "string views": pa.array(["a", None, "longer than twelve bytes", "", "ü" * 50, "f"], pa.string_view()),
     "decimals": pa.array([1, 2, None, 4, 5, 6], pa.decimal128(30, 2)),
+    "shorter decimals": pa.array([1, 2, None, 4, 5, 6], pa.decimal64(15, 2)),
+    "shortest decimals": pa.array([1, 2, None, 4, 5, 6], pa.decimal32(9, 2)),
     "big decimals": pa.array([1, 2, None, 4, 5, 6], pa.decimal256(60, 2)),
     "lists": pa.array([[1], None, [], [None, 2], [3], [4, 5]]),
     "structs": pa.array([{"x": 1}, None, {"x": None}, {"x": 4}, {"x": 5}, {"x": 6}]),
