@@ -13,12 +13,12 @@ def clause(text: str) -> ShardClause:
 
 
 def test_a_table_without_clauses_is_its_own_text() -> None:
-    text = 'create or replace table if not exists s."my ""t""" (a int, b text default \'),\' /* ) */)'
+    text = 'create temp table if not exists s."my ""t""" (a int, b text default \'),\' /* ) */)'
     create = parse_create_table(text)
     assert create.name == ("s", 'my "t"')
     assert create.columns_sql == text[text.index("(") :]
     assert text[create.columns_start :].startswith(create.columns_sql)
-    assert (create.or_replace, create.temporary, create.if_not_exists) == (True, False, True)
+    assert (create.or_replace, create.temporary, create.if_not_exists) == (False, True, True)
     assert create.query is None
 
 
