@@ -187,6 +187,8 @@ def _propagate(conditions: Conditions) -> None:
     while changed:
         changed = False
         for link in conditions.links:
+            if not _compare_alike(link):
+                continue
             for comparison in list(conditions.comparisons[link.source]):
                 if comparison.column.lower() != link.source_column.lower():
                     continue
@@ -208,3 +210,21 @@ def _propagate(conditions: Conditions) -> None:
                 ):
                     known.append(carried)
                     changed = True
+
+
+_INTEGERS = frozenset(
+    {
+        *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+        *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+    }
+)
+
+
+def _compare_alike(link: Link) -> bool:
+    """Whether a constant means the same for both columns: '10' is above '9' as a number, and below it as a text."""
+    kinds = {_type_of(link.source, link.source_column), _type_of(link.target, link.target_column)}
+    return len(kinds) == 1 or kinds <= _INTEGERS
+
+
+def _type_of(ref: TableRef, name: str) -> str | None:
+    return next((column.type for column in ref.table.columns if column.name.lower() == name.lower()), None)

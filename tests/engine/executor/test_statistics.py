@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -18,6 +20,7 @@ from duckraft.engine.planner.plan import Tier
 from duckraft.engine.planner.statistics import Bounds
 from duckraft.engine.session import Session
 from duckraft.engine.statements import queries
+from tests.differential.harness import connect_plain
 
 BOUNDS = "VALUES LESS THAN (100), VALUES LESS THAN (200), VALUES LESS THAN (300), MAXVALUE"
 ROWS = "SELECT i, i * 10, TIMESTAMP '2024-01-01' + INTERVAL (i) HOUR, 'name ' || i FROM range(400) r(i)"
@@ -124,6 +127,19 @@ def test_the_system_tables_show_statistics(session: Session) -> None:
     assert answer(session, "FROM duckraft.statistics") == []
 
 
+@pytest.mark.parametrize("key", ["n", "id"])
+def test_a_condition_is_not_carried_to_a_column_of_another_type(key: str, session: Session) -> None:
+    """As a text '9' is above '10', as a number it is not."""
+    answer(session, "CREATE TABLE texts (s VARCHAR) SHARD BY EVENLY SHARDS 4")
+    answer(session, "INSERT INTO texts SELECT i::VARCHAR FROM range(400) r(i)")
+    answer(session, "UPDATE events SET n = id")
+    sql = f"SELECT count(*) FROM texts JOIN events ON s = {key} WHERE s > '398'"
+    assert answer(session, sql) == answer(session, "SELECT count(*) FROM texts WHERE s > '398'") == [(67,)]
+    sql = f"SELECT count(*) FROM texts JOIN events ON s = {key} WHERE {key} = '7'"
+    answer(session, "INSERT INTO texts VALUES ('07'), (' 7')")
+    assert answer(session, sql) == [(3,)]
+
+
 def test_an_empty_table_has_the_plan_of_a_full_one(session: Session) -> None:
     answer(session, "DELETE FROM events")
     assert shards_read(session, EARLY) == (0, 1, 2, 3)
@@ -141,6 +157,60 @@ def test_a_plan_with_parameters_is_not_kept_for_other_values(session: Session) -
 
 def test_of_few_shards_none_is_left_out_for_a_parameter(session: Session) -> None:
     assert session.plan("SELECT count(*) FROM events WHERE n < ?", [5]).routes[0].shards == (0, 1, 2, 3)
+
+
+VALUES = {
+    "small TINYINT": ["-128", "-1", "0", "7", "127"],
+    "large HUGEINT": ["-170141183460469231731687303715884105727", "0", "9007199254740993", "1e30"],
+    "part DECIMAL(18,3)": ["-0.001", "0.000", "12.500", "999999999999999.999"],
+    "day DATE": [
+        "DATE '0001-01-01'",
+        "DATE '2024-02-29'",
+        "DATE '9999-12-31'",
+        "'infinity'::DATE",
+        "'-infinity'::DATE",
+    ],
+    "moment TIMESTAMP": [
+        "TIMESTAMP '2024-02-29 12:00:00.000001'",
+        "TIMESTAMP '9999-12-31 23:59:59.999999'",
+        "'infinity'::TIMESTAMP",
+        "TIMESTAMP '200000-01-01 00:00:00'",
+        "TIMESTAMP '0001-01-01 00:00:00'",
+    ],
+    "flag BOOLEAN": ["true", "false"],
+}
+"""Declarations of columns, and values at which bounds could go wrong."""
+
+CONDITIONS = ("= {}", "< {}", "<= {}", "> {}", ">= {}", "IN ({}, {})", "BETWEEN {} AND {}", "IS NULL")
+
+
+def test_what_is_left_out_has_no_matching_row() -> None:
+    random = Random(20)
+    names = [declaration.split()[0] for declaration in VALUES]
+    with Database.open(shards=6, threads=2) as database, closing(connect_plain()) as plain:
+        session = database.session()
+        plain.execute(f"CREATE TABLE t (k INTEGER, {', '.join(VALUES)})")
+        answer(
+            session,
+            f"CREATE TABLE t (k INTEGER, {', '.join(VALUES)}) SHARD BY RANGE (k) ("
+            + ", ".join(f"VALUES LESS THAN ({number})" for number in range(1, 6))
+            + ", MAXVALUE)",
+        )
+        for shard in range(6):
+            # Few values on each shard, so that conditions leave some out.
+            for _ in range(random.randint(0, 2)):
+                row = [random.choice([*listed, "NULL"]) for listed in VALUES.values()]
+                insert = f"INSERT INTO t VALUES ({shard}, {', '.join(row)})"
+                plain.execute(insert)
+                answer(session, insert)
+        pruned = 0
+        for _ in range(200):
+            name, listed = random.choice(list(zip(names, VALUES.values(), strict=True)))
+            condition = random.choice(CONDITIONS).format(random.choice(listed), random.choice(listed))
+            sql = f"SELECT count(*) FROM t WHERE {name} {condition}"
+            pruned += bool(session.plan(sql).left_out)
+            assert answer(session, sql) == plain.execute(sql).fetchall(), sql
+    assert pruned > 50
 
 
 WRITES = {
