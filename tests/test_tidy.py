@@ -25,6 +25,7 @@ BEYOND_ONE_MODULE = {
     "tests/engine/executor/test_every_setting.py",
     "tests/engine/statements/test_files.py",
     "tests/engine/test_bad_input.py",
+    "tests/engine/test_cancelling.py",
     "tests/test_docs.py",
     "tests/test_readme.py",
     "tests/test_tidy.py",

@@ -35,7 +35,7 @@ from duckraft.engine.sql.classify import StatementKind, classify
         ("copy t (a, b) from 'x'", StatementKind.COPY_FROM),
         ("copy (select a from t) to 'x'", StatementKind.COPY_TO),
         ("copy t to 'x'", StatementKind.COPY_TO),
-        ("copy from database a to b", StatementKind.COPY_FROM),
+        ("copy from database a to b", StatementKind.FILES),
         ("create table t (a int)", StatementKind.CREATE_TABLE),
         ("create or replace temp table t as from u", StatementKind.CREATE_TABLE),
         ("create view v as select 1", StatementKind.CREATE_DEFINITION),
