@@ -43,10 +43,15 @@ class Scratch:
         import tempfile
 
         _sweep(Path(tempfile.gettempdir()))
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return cls(path, lock)
+        while True:
+            path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            # Before it is locked, another process that sweeps may take it for one that was left.
+            with suppress(FileNotFoundError):
+                lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if path.exists():
+                    return cls(path, lock)
+                os.close(lock)
 
     def close(self) -> None:
         """Remove it. Closing twice is fine."""
