@@ -5,7 +5,7 @@ A command is the strategies that may be chosen, with `+` between them, or `any` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,9 @@ class FixedStatistics:
 
     def rows(self, table: Table, shard: int) -> int:  # noqa: ARG002
         return self.sizes.get(table.name, self.default)
+
+    def bounds(self, table: Table, columns: Sequence[str]) -> list[None]:  # noqa: ARG002
+        return [None] * table.strategy.shard_count
 
     def bytes(self, table: Table, shard: int) -> int:
         return self.rows(table, shard) * sum(width(column.type) for column in table.columns)
