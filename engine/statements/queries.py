@@ -132,7 +132,10 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
                 rows, streams, columns = streamed.start(
                     context.connections, plan, parameters, context.collations.has
                 )
-                return Result(_named(columns, plan), "SELECT", source=rows, on_close=streams.close, interrupt=streams.interrupt)
+                columns = _named(columns, plan)
+                return Result(
+                    columns, "SELECT", source=rows, on_close=streams.close, interrupt=streams.interrupt
+                )
             merged = attached_sql(plan)
             duck.execute(gateway, merged, parameters, context.parsed.statement(gateway, merged))
             return Result(_named(columns_of(gateway), plan), "SELECT", source=gateway)
