@@ -50,9 +50,10 @@ def collect(analysis: Analysis) -> Conditions:
 def _collect_scope(analysis: Analysis, scope: exp.Expr, conditions: Conditions) -> None:
     refs = analysis.refs_of(scope)
     optional = {ref for ref in refs if null_supplying(ref, scope)}
+    allowed = {ref for ref in refs if not is_ranked(ref, scope)}
     where = scope.args.get("where")
     for condition in conjuncts(where.this if where is not None else None):
-        _collect_condition(analysis, scope, condition, conditions, set(refs), optional)
+        _collect_condition(analysis, scope, condition, conditions, allowed, optional)
     for join in scope.args.get("joins") or []:
         _collect_join(analysis, scope, join, conditions)
 
@@ -127,6 +128,7 @@ def _collect_join(analysis: Analysis, scope: exp.Expr, join: exp.Join, condition
         return
     held_right = {here} if here is not None and side != "RIGHT" else set()
     held_left = earlier if (not side and kind != "ANTI") or side == "RIGHT" else set()
+    held_left = {ref for ref in held_left if not is_ranked(ref, scope)}
     allowed = held_right | held_left
     optional = {ref for ref in allowed if null_supplying(ref, scope)}
     for condition in conjuncts(join.args.get("on")):
@@ -178,6 +180,26 @@ def null_supplying(ref: TableRef, scope: exp.Expr) -> bool:
     own_side = joins[position - 1].side.upper() if position else ""
     return own_side in ("LEFT", "FULL") or any(
         join.side.upper() in ("RIGHT", "FULL") for join in joins[position:]
+    )
+
+
+def is_ranked(ref: TableRef, scope: exp.Expr) -> bool:
+    """Whether a join of `scope` goes by the order or the places of the rows of `ref`: each row decides on others.
+
+    The right side of an ASOF join, where a row without the nearer ones is the nearest, and all that a POSITIONAL join
+    counts. A row that shows in no answer must be there all the same.
+    """
+    if not any(join.method.upper() in ("ASOF", "POSITIONAL") for join in scope.find_all(exp.Join)):
+        return False
+    joins = scope.args.get("joins") or []
+    from_clause = scope.args.get("from_")
+    sources = [from_clause.this if from_clause is not None else None, *(join.this for join in joins)]
+    position = next((index for index, source in enumerate(sources) if source is ref.node), None)
+    if position is None:
+        return True  # Named inside a parenthesis: assume the worst.
+    own_method = joins[position - 1].method.upper() if position else ""
+    return own_method == "ASOF" or any(
+        join.method.upper() == "POSITIONAL" for join in joins[max(position - 1, 0) :]
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from .analysis import Analysis, TableRef, conjuncts, resolve
-from .conditions import null_supplying, refs_before
+from .conditions import is_ranked, null_supplying, refs_before
 
 _PLAIN = (
     *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Is, exp.Like),
@@ -25,7 +25,7 @@ _CONSTANT = (
 def own_filters(analysis: Analysis, ref: TableRef) -> list[exp.Expr]:
     """The conditions of the statement that concern the rows of `ref` alone."""
     scope = ref.scope
-    if not isinstance(scope, exp.Select):
+    if not isinstance(scope, exp.Select) or is_ranked(ref, scope):
         return []
     found: list[exp.Expr] = []
     kept = not null_supplying(ref, scope)

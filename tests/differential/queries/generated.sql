@@ -10,3 +10,11 @@ SELECT (SELECT max(name) FROM customers WHERE id = $1);
 SELECT max((SELECT amount FROM orders AS o WHERE o.customer_id = c.id AND o.order_id IN ($p1))) OVER () FROM customers AS c;
 -- parameters: [2]
 SELECT (SELECT count(c.name) FROM customers c WHERE c.id = o.customer_id AND c.id <= $1), o.status FROM orders AS o;
+-- The right side of an ASOF join must be whole: a row without the nearer ones would be the nearest.
+SELECT o.order_id, p.order_id FROM orders o ASOF JOIN orders p ON o.status = p.status AND o.order_id > p.order_id WHERE p.order_id = 1004;
+SELECT o.order_id, p.order_id FROM orders o ASOF JOIN orders p ON o.status = p.status AND o.order_id > p.order_id WHERE p.customer_id = 15;
+SELECT o.order_id, p.order_id FROM orders o ASOF JOIN orders p ON o.status = p.status AND o.order_id >= p.order_id WHERE p.customer_id IS NOT DISTINCT FROM 22 AND p.order_id < 1050;
+SELECT o.order_id, c.name FROM orders o ASOF JOIN orders p ON o.status = p.status AND o.order_id > p.order_id JOIN customers c ON c.id = p.customer_id WHERE c.id = 15;
+SELECT o.order_id, i.product FROM orders o ASOF JOIN items i ON o.order_id >= i.order_id WHERE i.order_id IN (1010, 1050);
+SELECT o.order_id, p.order_id FROM (orders o ASOF JOIN orders p ON o.status = p.status AND o.order_id > p.order_id) JOIN cities ON true WHERE p.customer_id = 15;
+SELECT count(*) FROM lonely POSITIONAL JOIN nothing WHERE lonely.k = 7;
