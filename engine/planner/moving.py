@@ -42,8 +42,9 @@ class JoinStrategy(StrEnum):
 class Moving:
     """What is known when rows cost something to move.
 
-    stays: whether the rows of a table must not move, because moving would change what they mean. allowed: the strategies
-    that may be chosen. The cheapest is; but without GATHER, whatever else is possible comes before it. That is for tests.
+    stays: whether the rows of a table must not move, because moving would change what they mean. allowed: the
+    strategies that may be chosen. The cheapest is; but without GATHER, whatever else is possible comes before it. That
+    is for tests.
     """
 
     statistics: Statistics

@@ -10,7 +10,7 @@ from duckraft.engine.planner.analysis import DIALECT, analyse
 from duckraft.engine.planner.filters import own_filters, selectivity
 from duckraft.engine.session import Session
 
-PLAIN = (
+PLAIN: tuple[tuple[str, list[str]], ...] = (
     ("x > 3 AND y = 'a'", ["x > 3", "y = 'a'"]),
     ("x BETWEEN 1 AND 2 OR y LIKE 'a%'", ["x BETWEEN 1 AND 2 OR y LIKE 'a%'"]),
     ("NOT x IN (1, -2) AND a.y IS NULL", ["NOT x IN (1, -2)", "a.y IS NULL"]),
@@ -28,7 +28,7 @@ PLAIN = (
     ("nothing = 1", []),
 )
 
-JOINED = (
+JOINED: tuple[tuple[str, list[str], list[str]], ...] = (
     # (FROM and WHERE, what may be applied to a, what to b)
     ("a JOIN b ON a.x = b.k WHERE a.x > 1 AND b.v = 2", ["a.x > 1"], ["b.v = 2"]),
     ("a, b WHERE a.x = b.k AND y = 'a' AND v = 1", ["y = 'a'"], ["v = 1"]),
