@@ -77,7 +77,9 @@ def dearer_than_gathering(
     answer = rows * sum(width(column.type) for column in columns)
     if moved + answer <= gathered:
         return None
-    return f"moving about {moved} bytes and answering with {answer} costs more than gathering: {gathered} bytes"
+    return (
+        f"moving about {moved} bytes and answering with {answer} costs more than gathering: {gathered} bytes"
+    )
 
 
 _WIDTHS = (
