@@ -8,6 +8,7 @@ the arguments of EXECUTE apart and works them out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import NotSupportedError, ProgrammingError
 from ..executor import system
@@ -51,6 +52,10 @@ _PASSED_AS_THEY_ARE = frozenset(
     }
 )
 """Types whose values are of that type again when they come back from Python as parameters."""
+
+
+_INTEGER_DIGITS = 10
+"""A number of fewer digits is an INTEGER, as DuckDB takes it from Python too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,9 @@ def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Paramete
             sqlstate="26000",
             hint=f"PREPARE {name or 'name'} AS … first, in this session.",
         )
+    plain = _plain_values(lexemes[2:]) if parameters is None else None
+    if plain is not None and prepared.parameters == tuple(str(number) for number in range(1, len(plain) + 1)):
+        return prepared.sql, plain or None
     gateway = context.connections.gateway
     asked = [f"${known}, typeof(${known}), CAST(${known} AS VARCHAR)" for known in prepared.parameters]
     duck.execute(gateway, f"PREPARE {_ARGUMENTS} AS SELECT {', '.join(asked) or '1'}")
@@ -133,6 +141,30 @@ def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Paramete
     if all(number in values for number in numbers):
         return statement, [values[number] for number in numbers]
     return statement, values
+
+
+def _plain_values(lexemes: list[Lexeme]) -> list[Any] | None:
+    """The arguments of an EXECUTE, if each is a plain string, a small whole number or NULL; DuckDB need not be asked.
+
+    lexemes: what stands behind the name. Measured: asking takes three times as long as a routed query.
+    """
+    if not lexemes:
+        return []
+    if lexemes[0].text != "(" or lexemes[-1].text != ")" or len(lexemes) % 2 == 0:
+        return [] if len(lexemes) == 2 and lexemes[0].text == "(" and lexemes[1].text == ")" else None
+    if any(lexeme.text != "," for lexeme in lexemes[2:-1:2]):
+        return None
+    values: list[Any] = []
+    for lexeme in lexemes[1:-1:2]:
+        if lexeme.kind is Kind.NUMBER and lexeme.text.isdigit() and len(lexeme.text) < _INTEGER_DIGITS:
+            values.append(int(lexeme.text))
+        elif lexeme.kind is Kind.STRING and lexeme.text[0] == "'":
+            values.append(lexeme.text[1:-1].replace("''", "'"))
+        elif lexeme.upper == "NULL":
+            values.append(None)
+        else:
+            return None
+    return values
 
 
 def unfolded(context: Context, sql: str, start: int, parameters: Parameters) -> tuple[str, Parameters] | None:
