@@ -39,7 +39,10 @@ class Load:
 
     @property
     def keeps_first(self) -> bool:
-        """Whether the order of the rows decides: of those with one key, the first is inserted."""
+        """Whether the order of the rows decides: of those with one key, the first is inserted.
+
+        As in DuckDB, that is certain for what it reads in one go, and not from one row group to the next.
+        """
         return self.verb != "INSERT INTO" or self.tail[:2].upper() == "ON"
 
     def insert_sql(self, shard: int, rows: str) -> str:
