@@ -139,6 +139,8 @@ def _merged(maker: Maker) -> str:
     one, other = _tables(maker)
     columns = _bare(maker, one)
     key = columns[1]
+    if _bare(maker, other)[1].kind != key.kind:
+        return _swapped(maker)
     join = maker.choose(_JOINS)
     if maker.chance(0.2):
         where = key_condition(maker, key, [key])

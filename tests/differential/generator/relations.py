@@ -51,14 +51,20 @@ def join(maker: Maker, left: Relation) -> Relation:
         nested = table(maker)
         on = equated(maker, right.columns, nested.columns) or "true"
         right = _both(f"({right.sql} {maker.choose(_JOINS)} {nested.sql} ON {on})", right, nested)
-    if form < 0.3 and _has_key(left) and _has_key(right):
+    if form < 0.3 and same_key(left, right):
         return _both(f"{left.sql} {maker.choose(_JOINS)} {right.sql} USING (k)", left, right)
     return _on(maker, left, right)
 
 
-def _has_key(relation: Relation) -> bool:
-    """Whether exactly one column is called k."""
-    return sum(column.name.endswith(".k") for column in relation.columns) == 1
+def same_key(left: Relation, right: Relation) -> bool:
+    """Whether each has exactly one column that is called k, and both are of one kind.
+
+    Between kinds, joining may fail for a value, or not, if nothing is joined in the end.
+    """
+    ones, others = (
+        [column for column in side.columns if column.name.endswith(".k")] for side in (left, right)
+    )
+    return len(ones) == len(others) == 1 and ones[0].kind == others[0].kind
 
 
 def _on(maker: Maker, left: Relation, right: Relation) -> Relation:

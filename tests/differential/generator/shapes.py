@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from .conditions import condition, equated, key_condition, scalar_subquery, table
 from .expressions import expression
-from .relations import from_clause, source
+from .relations import from_clause, same_key, source
 from .schema import Column
 from .scope import Maker, of_kind
 from .values import POOLS
@@ -102,10 +102,11 @@ def _joined_star(maker: Maker) -> str:
     left, right = table(maker), table(maker)
     link = equated(maker, left.columns, right.columns) or "false"
     kind = maker.choose(("JOIN", "LEFT JOIN", "FULL JOIN", "SEMI JOIN", "RIGHT JOIN"))
-    if len(left.columns) > 3 and len(right.columns) > 3 and maker.chance(0.5):
-        return f"SELECT * FROM {left.sql} {kind} {right.sql} USING ({maker.choose(('k', 'id', 'k, a'))})"
-    if maker.chance(0.2):
-        return f"SELECT * FROM {left.sql} NATURAL {kind if kind != 'SEMI JOIN' else ''} {right.sql}"
+    if same_key(left, right) and maker.chance(0.6):
+        if maker.chance(0.3):
+            return f"SELECT * FROM {left.sql} NATURAL {kind} {right.sql}"
+        names = ("k", "id", "k, a") if len(left.columns) > 3 and len(right.columns) > 3 else ("k",)
+        return f"SELECT * FROM {left.sql} {kind} {right.sql} USING ({maker.choose(names)})"
     alias = left.columns[0].name.split(".")[0]
     listed = maker.choose(("*", f"{alias}.*", f"{alias}.* EXCLUDE ({left.columns[0].name.split('.')[1]})"))
     return f"SELECT {listed} FROM {left.sql} {kind} {right.sql} ON {link}"
