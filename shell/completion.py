@@ -26,7 +26,7 @@ _WORD = re.compile(r"[\w$.]+$")
 _BEFORE_A_TABLE = re.compile(
     r"\b(?:from|join|into|update|table|describe|with)\s+(?:[\w.]+\s*,\s*)*[\w$.]*$", re.IGNORECASE
 )
-_SYSTEM_TABLES = ("duckraft.tables", "duckraft.shards", "duckraft.nodes")
+_SYSTEM_TABLES = ("duckraft.tables", "duckraft.shards", "duckraft.nodes", "duckraft.statistics")
 _OUR_WORDS = (
     "SHARD BY", "SHARDS", "HASH", "CONSISTENT HASH", "DIRECTORY", "REFERENCE", "COLOCATE WITH", "VALUES LESS THAN",
     "MAXVALUE", "SHOW TABLES", "SHOW SHARDS", "SHOW NODES", "EXPLAIN ROUTE",

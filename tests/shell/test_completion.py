@@ -34,10 +34,11 @@ def test_tables_stand_after_from(completer: ShellCompleter) -> None:
         "duckraft.tables",
         "duckraft.shards",
         "duckraft.nodes",
+        "duckraft.statistics",
     ]
     assert offers(completer, "select * from GE") == ["geese"]
     assert offers(completer, "select * from ducks, ge") == ["geese"]
-    assert offers(completer, "select * from duckraft.s") == ["duckraft.shards"]
+    assert offers(completer, "select * from duckraft.s") == ["duckraft.shards", "duckraft.statistics"]
 
 
 def test_columns_of_the_tables_in_the_statement_come_first(completer: ShellCompleter) -> None:
@@ -82,4 +83,9 @@ def test_a_database_that_cannot_answer_offers_less(
         raise OperationalError("no")
 
     monkeypatch.setattr(shell.session, "execute", fail)
-    assert offers(completer, "select * from d") == ["duckraft.tables", "duckraft.shards", "duckraft.nodes"]
+    assert offers(completer, "select * from d") == [
+        "duckraft.tables",
+        "duckraft.shards",
+        "duckraft.nodes",
+        "duckraft.statistics",
+    ]
