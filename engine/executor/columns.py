@@ -112,8 +112,8 @@ def stand_in(connection: duck.Connection, table: Table, described: Described, na
         + (f" GENERATED ALWAYS AS ({generated[column.name]})" if column.name in generated else "")
         for column in table.columns
     )
-    duck.execute(connection, f"CREATE TEMP TABLE {name} ({columns})")
+    duck.execute(connection, f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     try:
         yield
     finally:
-        duck.execute(connection, f"DROP TABLE temp.{name}")
+        duck.clean_up(connection, f"DROP TABLE temp.{name}")

@@ -155,7 +155,7 @@ def _staging(
         + (f" DEFAULT ({one.default})" if one.default else "")
         for one in columns
     )
-    duck.execute(connection, f"CREATE TEMP TABLE {_STAGING} ({defined})")
+    duck.execute(connection, f"CREATE OR REPLACE TEMP TABLE {_STAGING} ({defined})")
     alias = f" AS {quote_identifier(parts.alias)}" if parts.alias else ""
     into = (f"INSERT INTO temp.{_STAGING}{alias} ", None)
     try:

@@ -44,8 +44,8 @@ def scratch(gateway: Gateway) -> Iterator[duck.Connection]:
     try:
         yield connection
     finally:
-        duck.execute(connection, "USE memory")
-        duck.execute(connection, f"DETACH {NAME}")
+        duck.clean_up(connection, "USE memory")
+        duck.clean_up(connection, f"DETACH {NAME}")
         connection.close()
 
 

@@ -122,7 +122,7 @@ class Streams:
         if self._tables:
             with self._connections.reader(None) as connection, suppress(Error):
                 for table in self._tables.values():
-                    duck.execute(connection, f"DROP TABLE IF EXISTS {table}")
+                    duck.clean_up(connection, f"DROP TABLE IF EXISTS {table}")
 
     @contextmanager
     def _reader(self, shard: int | None) -> Iterator[duck.Connection]:

@@ -126,7 +126,7 @@ def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Paramete
         given = Composed(((f"EXECUTE {_ARGUMENTS}", None), (sql[end:], end)))
         row = duck.guarded(execute(gateway, given, parameters).fetchall)[0]
     finally:
-        duck.execute(gateway, f"DEALLOCATE {_ARGUMENTS}")
+        duck.clean_up(gateway, f"DEALLOCATE {_ARGUMENTS}")
     statement = prepared.sql
     values = {}
     for index, known in enumerate(prepared.parameters):
