@@ -184,11 +184,14 @@ def null_supplying(ref: TableRef, scope: exp.Expr) -> bool:
 
 
 def is_ranked(ref: TableRef, scope: exp.Expr) -> bool:
-    """Whether a join of `scope` goes by the order or the places of the rows of `ref`: each row decides on others.
+    """Whether each row of `ref` decides on others: a join of `scope` goes by the order or the places of its rows, or a
+    sample is taken of them, before any condition.
 
     The right side of an ASOF join, where a row without the nearer ones is the nearest, and all that a POSITIONAL join
     counts. A row that shows in no answer must be there all the same.
     """
+    if scope.args.get("sample") is not None or ref.node.args.get("sample") is not None:
+        return True
     if not any(join.method.upper() in ("ASOF", "POSITIONAL") for join in scope.find_all(exp.Join)):
         return False
     joins = scope.args.get("joins") or []

@@ -25,7 +25,7 @@ _CONSTANT = (
 def own_filters(analysis: Analysis, ref: TableRef) -> list[exp.Expr]:
     """The conditions of the statement that concern the rows of `ref` alone."""
     scope = ref.scope
-    if not isinstance(scope, exp.Select) or is_ranked(ref, scope):
+    if not isinstance(scope, exp.Select) or is_ranked(ref, scope) or ref.node.args.get("pivots"):
         return []
     found: list[exp.Expr] = []
     kept = not null_supplying(ref, scope)

@@ -86,3 +86,27 @@ def test_a_column_that_two_tables_may_have_is_nobodys(database: Database, sessio
 def test_a_condition_that_says_more_is_taken_to_leave_less(wider: str, narrower: str) -> None:
     kept = [selectivity(sqlglot.parse_one(condition, read=DIALECT)) for condition in (wider, narrower)]
     assert 1 >= kept[0] > kept[1] > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*) FROM a WHERE x = 3 USING SAMPLE 10 ROWS",
+        "SELECT count(*) FROM a TABLESAMPLE reservoir(10 ROWS) WHERE x = 3",
+        "SELECT * FROM a PIVOT (count(*) FOR y IN ('u', 'v')) WHERE x = 3",
+        "SELECT count(*) FROM b ASOF JOIN a ON b.k >= a.x WHERE a.y = 'u'",
+        "SELECT count(*) FROM a POSITIONAL JOIN b WHERE a.x = 3",
+    ],
+)
+def test_rows_that_decide_on_others_are_not_dropped(text: str, database: Database) -> None:
+    assert filters(database, text)["a"] == []
+
+
+def test_a_sample_is_taken_of_all_rows(session: Session) -> None:
+    session.execute("INSERT INTO a SELECT range % 10, 'u', NULL FROM range(1000)")
+    for binding in ("attached", "streamed"):
+        session.execute(f"SET duckraft_binding = {binding}")
+        found = session.execute(
+            "SELECT count(*) FROM a WHERE x = 3 USING SAMPLE 20 ROWS (reservoir, 7)"
+        ).fetchall()
+        assert found[0][0] < 15
