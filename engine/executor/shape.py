@@ -48,7 +48,9 @@ def shape_of(
             hint="CREATE TABLE t (a INTEGER, …) or CREATE TABLE t AS SELECT …",
         )
     with shown_as(_SCRATCH, create.name[-1]):
-        execute(connection, Composed(((f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} ", None), *pieces)), parameters)
+        execute(
+            connection, Composed(((f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} ", None), *pieces)), parameters
+        )
     try:
         return read_shape(connection, "temp", "main", _SCRATCH)
     finally:
