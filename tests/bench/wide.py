@@ -7,12 +7,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
 
 from duckraft.engine.database import Database
 from duckraft.engine.session import Session
+from duckraft.engine.types import Row
 
 from .measure import Times, take_turns
 
@@ -73,11 +75,11 @@ def _fill(place: Path, shards: int, rows: int, threads: int) -> tuple[Database, 
     for name, sql in zip(
         ("create the first table, and the files", "create another table"), DEFINITIONS, strict=True
     ):
-        timed(name, lambda sql=sql: session.execute(sql))
+        timed(name, partial(session.execute, sql))
     timed("insert one row", lambda: session.execute("INSERT INTO customer VALUES (-1, 'nowhere')"))
     session.execute("DELETE FROM customer")
     for name, sql in zip(("load the rows", "load 100,000 rows"), LOADS, strict=True):
-        timed(name, lambda sql=sql: session.execute(sql.format(rows=rows, customers=100_000)))
+        timed(name, partial(session.execute, sql.format(rows=rows, customers=100_000)))
     timed("close", database.close)
     opened: list[Database] = []
     timed("open again", lambda: opened.append(Database.open(place, threads=threads)))
@@ -97,7 +99,11 @@ def _plans(session: Session) -> dict[str, Callable[[], object]]:
 
 
 def _queries(session: Session) -> dict[str, Callable[[], object]]:
-    return {name: lambda sql=sql: session.execute(sql).fetchall() for name, sql in QUERIES.items()}
+    return {name: partial(_rows, session, sql) for name, sql in QUERIES.items()}
+
+
+def _rows(session: Session, sql: str) -> list[Row]:
+    return session.execute(sql).fetchall()
 
 
 def _check(sessions: dict[int, Session]) -> None:

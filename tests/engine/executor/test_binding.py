@@ -36,7 +36,7 @@ def session() -> Iterator[Session]:
         bounds = ", ".join(f"({number * 25})" for number in range(1, MANY))
         ranges = f"SHARD BY RANGE (k) (VALUES LESS THAN {bounds}, MAXVALUE)"
         session.execute(f"CREATE TABLE t (k INTEGER, g INTEGER, v VARCHAR) {ranges}")
-        session.execute(f"CREATE TABLE u (k INTEGER, h INTEGER) COLOCATE WITH t")
+        session.execute("CREATE TABLE u (k INTEGER, h INTEGER) COLOCATE WITH t")
         session.execute("CREATE TABLE n (g INTEGER, name VARCHAR) REFERENCE")
         for sql in ROWS:
             session.execute(sql)
