@@ -42,20 +42,24 @@ KEY_POOLS: dict[str, tuple[str, ...]] = {
         "'🦆'",
     ),
     "DATE": (
+        "DATE '-infinity'",
         "DATE '0001-01-01'",
         "DATE '1969-12-31'",
         "DATE '1970-01-01'",
         "DATE '2024-02-29'",
         "DATE '2024-03-01'",
         "DATE '9999-12-31'",
+        "DATE 'infinity'",
     ),
     "TIMESTAMP": (
+        "TIMESTAMP '-infinity'",
         "TIMESTAMP '0001-01-01 00:00:00'",
         "TIMESTAMP '1969-12-31 23:59:59.999999'",
         "TIMESTAMP '1970-01-01 00:00:00'",
         "TIMESTAMP '2024-02-29 12:00:00'",
         "TIMESTAMP '2024-02-29 12:00:00.000001'",
         "TIMESTAMP '9999-12-31 23:59:59.999999'",
+        "TIMESTAMP 'infinity'",
     ),
     "TIMESTAMPTZ": (
         "TIMESTAMPTZ '1969-12-31 23:59:59.999999+00'",
@@ -63,6 +67,7 @@ KEY_POOLS: dict[str, tuple[str, ...]] = {
         "TIMESTAMPTZ '2024-03-31 00:30:00+00'",
         "TIMESTAMPTZ '2024-03-31 03:30:00+02'",
         "TIMESTAMPTZ '2024-03-31 02:00:00+00'",
+        "TIMESTAMPTZ 'infinity'",
     ),
     "DECIMAL(18,4)": (
         "-99999999999999.9999",
@@ -164,8 +169,10 @@ def cuts(kind: str) -> tuple[str, ...]:
 
 
 def parameter_value(literal: str, kind: str) -> Any:
-    """The Python value that stands for a constant as a parameter; None where the kind is not sent as one."""
+    """The Python value that stands for a constant as a parameter; None where there is none: NULL is sent."""
     text = literal.removeprefix("DATE ").removeprefix("TIMESTAMP ").strip("'")
+    if "infinity" in text:
+        return None
     match kind:
         case "INTEGER" | "SMALLINT" | "BIGINT" | "int" | "id":
             return int(literal)
