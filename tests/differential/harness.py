@@ -131,7 +131,9 @@ def ask_plain(connection: duckdb.DuckDBPyConnection, statement: Statement) -> Ou
         rows = connection.fetchall()
     except duckdb.Error as error:
         return Failure(
-            _first_line(error), translate(error).sqlstate, isinstance(error, duckdb.InternalException)
+            _first_line(error),
+            translate(error).sqlstate,
+            isinstance(error, (duckdb.InternalException, duckdb.FatalException)),
         )
     columns = tuple((str(item[0]), str(item[1])) for item in connection.description or ())
     return Answer(columns, tuple(rows))
