@@ -8,6 +8,7 @@ the arguments of EXECUTE apart and works them out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from ..errors import NotSupportedError, ProgrammingError
@@ -44,8 +45,6 @@ _PASSED_AS_THEY_ARE = frozenset(
         "HUGEINT",
         "DOUBLE",
         "VARCHAR",
-        "DATE",
-        "TIMESTAMP",
         "BLOB",
         "UUID",
         '"NULL"',
@@ -131,16 +130,27 @@ def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Paramete
     values = {}
     for index, known in enumerate(prepared.parameters):
         value, kind, text = row[3 * index : 3 * index + 3]
-        if kind in _PASSED_AS_THEY_ARE or kind.startswith("DECIMAL"):
+        if _is_kept_by_python(value, kind, text):
             values[known] = value
         else:
-            statement = _with_literal(statement, known, f"CAST({quote_string(text)} AS {kind})")
+            constant = "NULL" if text is None else quote_string(text)
+            statement = _with_literal(statement, known, f"CAST({constant} AS {kind})")
     if not values:
         return statement, None
     numbers = [str(number) for number in range(1, len(values) + 1)]
     if all(number in values for number in numbers):
         return statement, [values[number] for number in numbers]
     return statement, values
+
+
+def _is_kept_by_python(value: Any, kind: str, text: str | None) -> bool:
+    """Whether a value that DuckDB gave to Python is the same one when it is sent back."""
+    if text is None:
+        return kind == '"NULL"'  # Python's None has no type.
+    if kind in ("DATE", "TIMESTAMP"):
+        # Infinity comes as Python's last or first day, a year that Python does not have as text.
+        return isinstance(value, date) and "infinity" not in text
+    return kind in _PASSED_AS_THEY_ARE or kind.startswith("DECIMAL")
 
 
 def _plain_values(lexemes: list[Lexeme]) -> list[Any] | None:

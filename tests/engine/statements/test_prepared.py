@@ -52,6 +52,11 @@ def plain() -> duckdb.DuckDBPyConnection:
             "VALUES ($1::VARCHAR)",
             ["p(INTERVAL 14 MONTHS)", "p(TIMESTAMP_NS '2020-01-01 00:00:00.123456789')"],
         ),
+        (
+            "VALUES ($1::VARCHAR, typeof($1))",
+            ["p(DATE 'infinity')", "p(TIMESTAMP '-infinity')", "p(DATE '0044-03-15 (BC)')", "p(NULL::DATE)"],
+        ),
+        ("VALUES ($1::VARCHAR, typeof($1))", ["p(TIMESTAMP '20000-01-01')", "p(DATE '9999-12-31')"]),
         ("SUMMARIZE SELECT k FROM t", ["p"]),
         ("INSERT INTO t VALUES ($1, $2)", ["p(50, 'a')", "p(51, NULL)"]),
         ("INSERT INTO t SELECT k + $1, $2 FROM t WHERE k < 5", ["p(100, 'b')"]),
