@@ -30,7 +30,7 @@ from .errors import (
     ProgrammingError,
     Warning,  # noqa: A004  (the name is fixed by DB-API 2.0)
 )
-from .executor.result import Result
+from .executor.reading.result import Result
 from .session import Session
 from .types import Parameters, Row
 

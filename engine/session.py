@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .errors import InterfaceError, QueryCanceledError
-from .executor.result import BATCH_ROWS, Result, RowSource
+from .executor.reading.result import BATCH_ROWS, Result, RowSource
 from .statements import dispatch, queries
 from .statements.context import Context
 from .storage import duck
@@ -115,7 +115,7 @@ class Session:
         elif result.keep(BATCH_ROWS):
             pass
         elif self.context.has_own_state:
-            from .executor.spilled import SpilledRows
+            from .executor.reading.spilled import SpilledRows
 
             result.move(partial(SpilledRows, directory=self.context.gateway.scratch.path))
         else:

@@ -25,7 +25,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from duckraft.engine.database import Database
-    from duckraft.engine.executor.result import Result
+    from duckraft.engine.executor.reading.result import Result
 
 BATCH_ROWS = 2048
 MAX_NESTING = 16

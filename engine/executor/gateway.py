@@ -24,7 +24,7 @@ from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_dir
 from ..storage.scratch import Scratch
 from ..types import quote_identifier, quote_string
 from . import user_catalog
-from .binding import shards_of, view_sql
+from .reading.binding import shards_of, view_sql
 from .statistics import ShardStatistics
 from .versions import ShardVersions, WriteLock
 
@@ -244,7 +244,7 @@ class Gateway:
 
     def close(self) -> None:
         """Write everything to the shard files and give the directory up."""
-        from .sequence_blocks import give_back
+        from .definitions.sequence_blocks import give_back
 
         give_back(self)
         self.instance.close()

@@ -15,8 +15,8 @@ from ..sql.lexer import Kind, Lexeme, significant
 from ..sql.names import name_at
 from ..sql.sequences import at_gateway_sql
 from ..types import quote_identifier, quote_string
-from .binding import shard_table
 from .gateway import HOME, Gateway
+from .reading.binding import shard_table
 
 _MENTIONED = re.compile(r"\b(?:desc|describe|show|call|pragma\w*)\b", re.IGNORECASE)
 _DESCRIBES = frozenset({"DESCRIBE", "DESC", "SHOW"})

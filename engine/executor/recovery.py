@@ -11,10 +11,10 @@ from ..sql.sequences import draws
 from ..storage import duck, shard
 from ..storage.directory import DataDirectory
 from ..types import quote_identifier
+from .definitions.sequence_blocks import restore_sequences
+from .definitions.shard_changes import redo
+from .definitions.tables import finish_replacement, replacement, sweep
 from .gateway import HOME, Gateway
-from .sequence_blocks import restore_sequences
-from .shard_changes import redo
-from .tables import finish_replacement, replacement, sweep
 
 
 def recover(gateway: Gateway, directory: DataDirectory) -> None:

@@ -15,7 +15,7 @@ from ..storage import duck
 from ..types import quote_identifier, quote_string
 from .connections import SessionConnections
 from .gateway import Gateway
-from .result import Result, columns_of
+from .reading.result import Result, columns_of
 
 _SEARCH_PATHS = frozenset({"search_path", "schema", "current_schema"})
 _HOME = frozenset({"", "default", "main", "memory", "memory.main"})

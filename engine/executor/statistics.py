@@ -17,7 +17,7 @@ from ..catalog.model import Table
 from ..planner.statistics import Bounds, ShardBounds
 from ..storage import duck, shard
 from ..types import quote_identifier
-from .binding import shard_table
+from .reading.binding import shard_table
 
 if TYPE_CHECKING:
     from .gateway import Gateway

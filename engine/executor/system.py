@@ -16,8 +16,8 @@ from ..catalog.model import LOCAL_NODE, Table
 from ..errors import Error
 from ..storage import duck
 from ..types import Row, quote_identifier, quote_string
-from .binding import shard_table
 from .gateway import Gateway
+from .reading.binding import shard_table
 
 SCHEMA = "duckraft"
 """Where they are; nothing else may be there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import NotSupportedError
 from ..executor import system
-from ..executor.result import Result
+from ..executor.reading.result import Result
 from ..sql.change import changes_within
 from ..sql.classify import Classified, StatementKind
 from ..types import Parameters
@@ -13,7 +13,7 @@ from .context import Context
 
 def change(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
     """INSERT, UPDATE, DELETE, MERGE, TRUNCATE, COPY … FROM."""
-    from ..executor import dml
+    from ..executor.changes import dml
 
     if system.mentions(sql):
         system.refresh(context.gateway)
@@ -34,7 +34,7 @@ def check_none_within(context: Context, sql: str) -> None:
 
 def define(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
     """CREATE, DROP, ALTER."""
-    from ..executor import ddl
+    from ..executor.definitions import ddl
 
     if system.mentions(sql):
         system.refresh(context.gateway)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ..executor.binder import GatewayBinder
 from ..executor.collations import Collations
 from ..executor.connections import SessionConnections
+from ..executor.definitions.sequence_blocks import settle
 from ..executor.gateway import Gateway
 from ..executor.parsed import ParsedTexts
-from ..executor.sequence_blocks import settle
 
 if TYPE_CHECKING:
     from ..planner.cache import PlanCache

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import Error, NotSupportedError, ProgrammingError
-from ..executor import sequence_blocks
+from ..executor.definitions import sequence_blocks
 from ..executor.own_settings import as_written, reading_own
 from ..executor.protection import check_target
-from ..executor.result import Result
+from ..executor.reading.result import Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.lexer import significant
 from ..sql.split import single_statement

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, IntegrityError, NotSupportedError, ProgrammingError
 from ..executor import system
-from ..executor.binding import attached_sql
 from ..executor.composed import Composed, at_position, check, numbered_from, part_of_statement
-from ..executor.result import BATCH_ROWS, Result
+from ..executor.reading.binding import attached_sql
+from ..executor.reading.result import BATCH_ROWS, Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.explain import ExplainParts, parse_explain
 from ..sql.fingerprint import number_parameters
@@ -82,7 +82,7 @@ def _explain_query(context: Context, body: str, parameters: Parameters, parts: E
 
 def _run_query(context: Context, plan: Plan, body: str, parameters: Parameters, planning_ms: float) -> Costs:
     """Run a plan, throw its rows away, and return what it cost."""
-    from ..executor.profile import costs_of, run_profiled
+    from ..executor.reading.profile import costs_of, run_profiled
     from ..planner.plan import Tier
 
     connection = context.connections.gateway
@@ -105,8 +105,8 @@ def _run_query(context: Context, plan: Plan, body: str, parameters: Parameters, 
 
 
 def _run_streamed(context: Context, plan: Plan, parameters: Parameters, planning_ms: float) -> Costs:
-    from ..executor import streamed
-    from ..executor.recording import recording
+    from ..executor.reading import streamed
+    from ..executor.reading.recording import recording
     from ..planner.costs import Costs
 
     start = time.perf_counter()
@@ -124,8 +124,8 @@ def _run_streamed(context: Context, plan: Plan, parameters: Parameters, planning
 def _explain_change(
     context: Context, body: str, parameters: Parameters, inner: Classified, parts: ExplainParts
 ) -> Result:
-    from ..executor import dml
-    from ..executor.recording import CHANGE, recording
+    from ..executor.changes import dml
+    from ..executor.reading.recording import CHANGE, recording
     from ..planner.costs import Costs
     from ..planner.explain import explain_change, values_of_change
     from .changes import change
@@ -167,7 +167,7 @@ def explain_route(context: Context, sql: str, parameters: Parameters, classified
         _check_binds(context, body, classified.body_start, parameters)
         routes = list(plan_anew(context, body, parameters).routes)
     else:
-        from ..executor import dml
+        from ..executor.changes import dml
 
         with part_of_statement(classified.body_start):
             routes = dml.routes_of_change(context.gateway, context.connections, body, parameters, inner)

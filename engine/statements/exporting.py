@@ -16,7 +16,7 @@ from ..errors import DataError, Error, NotSupportedError, OperationalError, Prog
 from ..executor.composed import at_position
 from ..executor.gateway import HOME
 from ..executor.outline import NAME, comments, outline, scratch
-from ..executor.result import Result
+from ..executor.reading.result import Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.insert import parse_copy
 from ..sql.lexer import Kind, Lexeme, matching_parenthesis, significant

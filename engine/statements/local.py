@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..errors import NotSupportedError
 from ..executor import system
-from ..executor.binding import shards_of
 from ..executor.composed import Composed, execute
 from ..executor.gateway import HOME
-from ..executor.result import Result, columns_of
+from ..executor.reading.binding import shards_of
+from ..executor.reading.result import Result, columns_of
 from ..executor.settings import REFUSED
 from ..sql.classify import Classified, StatementKind
 from ..sql.lexer import significant
@@ -75,7 +75,7 @@ def checkpoint(context: Context, sql: str, parameters: Parameters, classified: C
 
 def write_shards(context: Context) -> None:
     """Write the shards' logs to their files."""
-    from ..executor import ddl
+    from ..executor.definitions import ddl
 
     ddl.checkpoint(context.gateway)
 

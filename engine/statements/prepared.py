@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import NotSupportedError, ProgrammingError
 from ..executor import system
 from ..executor.composed import Composed, at_position, execute
-from ..executor.result import Result
+from ..executor.reading.result import Result
 from ..sql.classify import StatementKind, classify
 from ..sql.fingerprint import number_parameters
 from ..sql.lexer import Kind, Lexeme, scan, significant

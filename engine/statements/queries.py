@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, IntegrityError, ProgrammingError
 from ..executor import listing, system
-from ..executor.binding import attached_sql
 from ..executor.composed import at_position
-from ..executor.result import Result, columns_of
+from ..executor.reading.binding import attached_sql
+from ..executor.reading.result import Result, columns_of
 from ..sql.classify import Classified
 from ..storage import duck
 from ..types import Column, Parameters
@@ -127,7 +127,7 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
             return stream(context.connections.shard(plan.shard), sql, parameters)
         with at_position(None):
             if context.binding == "streamed":
-                from ..executor import streamed
+                from ..executor.reading import streamed
 
                 rows, streams, columns = streamed.start(
                     context.connections, plan, parameters, context.collations.has

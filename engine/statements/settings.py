@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..errors import NotSupportedError, ProgrammingError
 from ..executor import listing, system
 from ..executor.own_settings import OWN, VARIABLE, milliseconds
-from ..executor.result import Result
+from ..executor.reading.result import Result
 from ..executor.settings import apply_setting
 from ..sql.classify import Classified
 from ..sql.lexer import Kind, Lexeme, significant

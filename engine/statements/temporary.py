@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..errors import NotSupportedError
 from ..executor import system
 from ..executor.protection import target_of
-from ..executor.result import Result
+from ..executor.reading.result import Result
 from ..sql.classify import Classified, StatementKind
 from ..sql.lexer import Kind, significant
 from ..storage import duck
@@ -71,7 +71,7 @@ def run_hidden(context: Context, sql: str, parameters: Parameters, classified: C
         verb = classified.kind.value.upper()
         if classified.kind not in _CHANGES:
             return Result((), verb)
-        from ..executor.insert import changed
+        from ..executor.changes.insert import changed
 
         returning = any(lexeme.upper == "RETURNING" for lexeme in significant(sql))
         return changed(gateway, "INSERT 0" if verb == "INSERT" else verb, returning)

@@ -195,7 +195,10 @@ _BY_CLASS: tuple[tuple[type[duckdb.Error], type[errors.Error], str], ...] = (
 _BY_MESSAGE: tuple[tuple[str, str], ...] = (
     ("53100", r"^failed to offload data block|No space left on device|Disk quota exceeded"),
     ("42P01", r'^(?:Table|View) with name .* does not exist|^Referenced table "|^Catalog "'),
-    ("42P07", r"^(?:Table|View|Index|Sequence) with name .* already exists|^Could not rename .* already exists"),
+    (
+        "42P07",
+        r"^(?:Table|View|Index|Sequence) with name .* already exists|^Could not rename .* already exists",
+    ),
     ("42723", r"^(?:Macro|Scalar|Table|Aggregate).* Function with name .* already exists"),
     ("42P06", r"^Schema with name .* already exists"),
     ("42701", r"^Column with name .* already exists"),

@@ -26,7 +26,9 @@ import pyarrow
 from duckraft.engine.catalog import store
 from duckraft.engine.database import Database
 from duckraft.engine.errors import Error
-from duckraft.engine.executor import ddl, dml, recovery, scatter
+from duckraft.engine.executor import recovery
+from duckraft.engine.executor.changes import dml, scatter
+from duckraft.engine.executor.definitions import ddl
 from duckraft.engine.planner import cache, explain
 from duckraft.engine.storage import duck
 

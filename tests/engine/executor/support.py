@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from duckraft.engine.database import Database
 from duckraft.engine.errors import Error
-from duckraft.engine.executor.binding import shard_table
+from duckraft.engine.executor.reading.binding import shard_table
 from duckraft.engine.session import Session
 from duckraft.engine.storage import duck
 from duckraft.engine.types import Parameters, Row

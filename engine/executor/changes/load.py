@@ -1,0 +1,212 @@
+"""Rows into shards, in bulk: one pass over a query's rows, dealt to one writer per shard as Arrow.
+
+A reader runs the query and cuts each batch (`scatter.py`); a bounded queue leads to each shard's writer, a thread that
+inserts what arrives through the session's connection to that shard.
+Promises: memory is bounded by the queues; the first error of any reader or writer stops them all and is raised; whether
+anything is kept is decided by the caller's transactions, which the writers work in.
+Leaves to others: the query (`insert.py`, `copying.py`, `tables.py`), the transactions (`connections.py`).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from ...errors import NoShardError
+from ...sharding import SpreadStrategy
+from ...sql.parameters import parameters_in
+from ...storage import duck
+from ...types import Column, Row
+from ..reading.recording import CHANGE, Work, work
+from ..reading.result import columns_of
+from .job import Load, Loaded, no_shard
+from .staged import load_staged, must_be_staged
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .scatter import Piece
+
+BATCH_ROWS = 122_880
+"""DuckDB's row group: smaller batches cost more for each row, larger ones only memory."""
+
+QUEUED_BATCHES = 4
+_SOURCE = "__duckraft_source"
+_POLL_S = 0.05
+
+
+def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load) -> Loaded:
+    """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
+    if must_be_staged(job.table):
+        return load_staged(reader, writers, job)
+    failed = threading.Event()
+    lanes = {shard: _Lane(shard, connection, job, failed) for shard, connection in writers.items()}
+    with ExitStack() as order:
+        give_up_order = (
+            (lambda: None) if job.keeps_first else lambda: order.enter_context(duck.unordered(reader))
+        )
+        _feed(_batches(reader, job), lanes, failed, give_up_order)
+    for lane in lanes.values():
+        if lane.error is not None:
+            raise lane.error
+    returned = [row for lane in lanes.values() for row in lane.returned]
+    columns = next((lane.columns for lane in lanes.values() if lane.columns), ())
+    return Loaded(sum(lane.count for lane in lanes.values()), returned, columns)
+
+
+def _feed(
+    batches: Generator[tuple[int, Piece], None, None],
+    lanes: dict[int, _Lane],
+    failed: threading.Event,
+    give_up_order: Callable[[], None],
+) -> None:
+    """Hand every batch to its lane, and wait until all lanes are done.
+
+    give_up_order: called when the query has been planned, so that a LIMIT in it takes the rows that come first, and
+    before a writer starts.
+    """
+    try:
+        first = True
+        for shard, piece in batches:
+            if first:
+                give_up_order()
+                first = False
+            lanes[shard].put(piece)
+            if failed.is_set():
+                break
+    except BaseException:
+        failed.set()
+        raise
+    finally:
+        batches.close()
+        for lane in lanes.values():
+            lane.finish()
+
+
+def _batches(reader: duck.Connection, job: Load) -> Generator[tuple[int, Piece], None, None]:
+    """(shard, rows) pieces of the query's result, in order."""
+    from .scatter import Piece, deal, scatter
+
+    strategy = job.table.strategy
+    if isinstance(strategy, SpreadStrategy):
+        dealt = job.dealt
+        for batch in _arrow(reader, job, job.query):
+            yield from deal(batch, dealt, strategy.shard_count)
+            dealt += batch.num_rows
+    elif strategy.shard_count == 1 and not strategy.key:
+        for batch in _arrow(reader, job, job.query):
+            yield 0, Piece(batch)
+    else:
+        for batch in _arrow(reader, job, job.numbered_query()):
+            numbers = batch.column(batch.num_columns - 1)
+            rows = batch.select(range(batch.num_columns - 1))
+            if numbers.null_count:
+                raise _no_shard(job, rows, numbers)
+            yield from scatter(rows, numbers.to_numpy(), strategy.shard_count)
+
+
+def _arrow(reader: duck.Connection, job: Load, sql: str) -> Iterator[pa.RecordBatch]:
+    """The rows of a query as Arrow batches, empty ones left out."""
+    for batch in duck.arrow_stream(reader, sql, parameters_in(sql, job.parameters), BATCH_ROWS):
+        if batch.num_rows:
+            yield batch
+
+
+def _no_shard(job: Load, rows: pa.RecordBatch, numbers: pa.Array) -> NoShardError:
+    """The error that names the first row without a shard."""
+    import pyarrow.compute as compute
+
+    at = compute.index(numbers.is_null(), True).as_py()
+    key = [rows.column(rows.schema.get_field_index(name))[at].as_py() for name in job.table.shard_key]
+    return no_shard(job.table, key)
+
+
+class _Lane:
+    """The queue and the writer thread of one shard; the thread starts with the first batch."""
+
+    def __init__(self, shard: int, connection: duck.Connection, job: Load, failed: threading.Event) -> None:
+        self.count = 0
+        self.returned: list[Row] = []
+        self.columns: tuple[Column, ...] = ()
+        self.error: BaseException | None = None
+        self._shard = shard
+        self._connection = connection
+        self._job = job
+        self._queue: queue.Queue[Piece | None] = queue.Queue(QUEUED_BATCHES)
+        self._failed = failed
+        self._thread: threading.Thread | None = None
+
+    def put(self, piece: Piece) -> None:
+        """Hand over some rows; waits while the writer is behind, unless something failed."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=contextvars.copy_context().run,
+                args=(self._write, piece.batch.schema),
+                name=f"duckraft-load-{self._shard}",
+            )
+            self._thread.start()
+        while not self._failed.is_set():
+            try:
+                self._queue.put(piece, timeout=_POLL_S)
+                return
+            except queue.Full:
+                continue
+
+    def finish(self) -> None:
+        """Tell the writer that nothing more comes, and wait for it."""
+        if self._thread is None:
+            return
+        while self._thread.is_alive():
+            try:
+                self._queue.put(None, timeout=_POLL_S)
+                break
+            except queue.Full:
+                continue
+        self._thread.join()
+
+    def _write(self, schema: pa.Schema) -> None:
+        import pyarrow as pa
+
+        job = self._job
+        sql = job.insert_sql(self._shard, f"SELECT * FROM {_SOURCE}")
+        try:
+            with work(CHANGE, job.table.placements[self._shard]) as done:
+                source = pa.RecordBatchReader.from_batches(schema, _arriving(self._queue, self._failed, done))
+                duck.guarded(lambda: self._connection.register(_SOURCE, source))
+                duck.execute(self._connection, sql, parameters_in(job.tail, job.parameters))
+                if job.returning:
+                    self.columns = columns_of(self._connection)
+                    self.returned = duck.guarded(self._connection.fetchall)
+                    self.count = len(self.returned)
+                else:
+                    self.count = duck.guarded(self._connection.fetchall)[0][0]
+                done.rows = self.count
+            # Where the statement failed, the end of its transaction takes the registration away.
+            duck.guarded(lambda: self._connection.unregister(_SOURCE))
+        except BaseException as error:  # Raised again by `load`, in the thread that waits for this one.
+            self.error = error
+            self._failed.set()
+
+
+def _arriving(
+    batches: queue.Queue[Piece | None], failed: threading.Event, done: Work
+) -> Iterator[pa.RecordBatch]:
+    """The batches of a lane. done: told of the time it waits for them.
+
+    It knows no connection: DuckDB holds it, and would never be freed in such a circle.
+    """
+    while True:
+        try:
+            with done.waiting():
+                piece = batches.get(timeout=_POLL_S)
+        except queue.Empty:
+            if failed.is_set():
+                return
+            continue
+        if piece is None:
+            return
+        yield piece.gathered()

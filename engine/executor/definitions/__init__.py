@@ -1,0 +1,1 @@
+"""Changes of definitions: tables, indexes, sequences, views and the rest, each on all its shards or on none."""

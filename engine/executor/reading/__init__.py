@@ -1,0 +1,1 @@
+"""Queries: fragments bound to their shards, results that stream."""
