@@ -24,7 +24,7 @@ def lookup(maker: Maker) -> str:
     """Rows of one key, or of a few."""
     relation = table(maker)
     names = [column.name for column in relation.columns]
-    key = relation.columns[1] if len(relation.columns) > 3 else relation.columns[0]
+    key = relation.columns[1 if len(relation.columns) > 3 else 0]
     listed = maker.choose(("*", ", ".join(maker.random.sample(names, 2)), "count(*)", f"max({names[0]})"))
     where = key_condition(maker, key, relation.columns)
     if maker.chance(0.3):
