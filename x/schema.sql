@@ -1,1 +1,0 @@
-CREATE TABLE t(k INTEGER, v VARCHAR) /* duckraft: SHARD BY HASH (k) SHARDS 3 */;
