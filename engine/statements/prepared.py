@@ -7,7 +7,7 @@ the arguments of EXECUTE apart and works them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -100,8 +100,23 @@ def run_prepared(context: Context, sql: str, parameters: Parameters) -> Result:
 
     lexemes = significant(sql)
     statement, values = bind(context, sql, lexemes, parameters)
+    prepared = context.prepared[lexemes[1].identifier.lower()]
+    # Asked first: the rows of the result wait on the same connection.
+    names = _names(context, prepared) if statement != prepared.sql else None
     with at_position(None):
-        return run(context, statement, values)
+        result = run(context, statement, values)
+    if names is not None and len(names) == len(result.columns):
+        result.columns = tuple(
+            replace(column, name=name) for column, name in zip(result.columns, names, strict=True)
+        )
+    return result
+
+
+def _names(context: Context, prepared: Prepared) -> list[str] | None:
+    """How the columns are called where no value is written into the text; None if DuckDB cannot tell."""
+    with context.binder.given(dict.fromkeys(prepared.parameters)) as binder:
+        described = binder.describe(prepared.sql)
+    return None if described is None else [column.name for column in described]
 
 
 def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Parameters) -> tuple[str, Parameters]:

@@ -200,3 +200,10 @@ def test_explain_of_execute_tells_of_the_statement_with_its_values(session: Sess
     assert len(rows(session, "EXPLAIN ROUTE EXECUTE q('x', 7)")) == 1
     assert error_of(session, "EXPLAIN EXECUTE nosuch(7)").sqlstate == "26000"
     assert rows(session, "EXECUTE p(7)") == [("v7",)]
+
+
+@pytest.mark.parametrize("argument", ["DATE 'infinity'", "[1, 2]", "NULL::DATE", "3"])
+def test_columns_are_called_as_in_the_prepared_text(session: Session, argument: str) -> None:
+    session.execute("PREPARE named AS SELECT $1, k + 1, $1 AS a FROM t WHERE k = 7")
+    columns = session.execute(f"EXECUTE named({argument})").columns
+    assert [column.name for column in columns] == ["$1", "(k + 1)", "a"]
