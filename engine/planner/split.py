@@ -167,11 +167,12 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
     steps = _two_steps(block, grouping, binder)
     if steps is None:
         return "the types of the aggregates cannot be told"
+    key, value = _unused("g", select), _unused("a", select)
     names: dict[exp.Expr, exp.Expr] = {}
     projections: list[Piece] = []
     for number, group in enumerate(grouping.groups, start=1):
-        names[group] = exp.column(f"g{number}", table=_ALIAS)
-        projections += [*render(group, block), f" AS g{number}, "]
+        names[group] = exp.column(f"{key}{number}", table=_ALIAS)
+        projections += [*render(group, block), f" AS {key}{number}, "]
     known: dict[str, str] = {}
     states: dict[str, str] = {}
     for aggregate, step in zip(grouping.aggregates, steps, strict=True):
@@ -179,7 +180,7 @@ def _push_parts(block: Block, grouping: Grouping, columns: Sequence[Column], bin
         for part in step.parts:
             text = f"{part.sql(dialect=DIALECT)}{' EXPORT_STATE' if step.exported else ''}"
             if text not in known:
-                known[text] = f"a{len(known) + 1}"
+                known[text] = f"{value}{len(known) + 1}"
                 exported = " EXPORT_STATE" if step.exported else ""
                 projections += [*render(part, block), f"{exported} AS {known[text]}, "]
             if step.restored is not None:
@@ -265,7 +266,7 @@ def _merge_of_parts(
     before = f"SELECT {', '.join(parts)} FROM "
     after = ""
     if grouping.groups:
-        after += f" GROUP BY {', '.join(f'{_ALIAS}.g{n}' for n in range(1, len(grouping.groups) + 1))}"
+        after += f" GROUP BY {', '.join(names[group].sql(dialect=DIALECT) for group in grouping.groups)}"
     having, order = select.args.get("having"), select.args.get("order")
     for clause, renamed in (
         (having, _renamed_having(having, select, names) if having is not None else None),
@@ -288,8 +289,9 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         return "a star with LIMIT or DISTINCT is merged at the gateway"
     distinct = select.args.get("distinct") is not None
     limit, offset = select.args.get("limit"), select.args.get("offset")
+    prefix = _unused("c", select)
     projections = [
-        exp.alias_(projection.unalias().copy(), f"c{number}")
+        exp.alias_(projection.unalias().copy(), f"{prefix}{number}")
         for number, projection in enumerate(select.expressions, start=1)
     ]
     keys = _order_keys(select, columns)
@@ -300,7 +302,7 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         if isinstance(key, int):
             position = key
         else:
-            projections.append(exp.alias_(key.copy(), f"c{len(projections) + 1}"))
+            projections.append(exp.alias_(key.copy(), f"{prefix}{len(projections) + 1}"))
             position = len(projections)
         # What is not said is left to the settings `default_order` and `default_null_order`.
         direction = " DESC" if item.args.get("desc") else ""
@@ -320,12 +322,25 @@ def _push_whole(block: Block, grouping: Grouping, columns: Sequence[Column]) -> 
         # A LIMIT would end the whole union, were it not kept to its own part.
         text = ["(", *text, ")"]
     listed = ", ".join(
-        f"c{number} AS {quote_identifier(column.name)}" for number, column in enumerate(columns, start=1)
+        f"{prefix}{number} AS {quote_identifier(column.name)}"
+        for number, column in enumerate(columns, start=1)
     )
     before = f"SELECT {'DISTINCT ' if distinct else ''}{listed} FROM "
     # DISTINCT leaves only result columns to sort by, and those have their positions.
-    after = _order_by("{}" if distinct else f"{_ALIAS}.c{{}}", sorting)
+    after = _order_by("{}" if distinct else f"{_ALIAS}.{prefix}{{}}", sorting)
     return tuple(text), before, after + _cutting(select), ()
+
+
+def _unused(letter: str, select: exp.Select) -> str:
+    """What the fragment's columns are called before their numbers: the letter, unless a name of the SELECT begins so.
+
+    DuckDB lets WHERE, HAVING and later result columns name a result column. The fragment gives these other names, and
+    one of them must not be taken for the name of another one there.
+    """
+    used = {identifier.name.lower() for identifier in select.find_all(exp.Identifier)}
+    while any(name.removeprefix(letter).isdigit() and name.startswith(letter) for name in used):
+        letter += "_"
+    return letter
 
 
 def _order_by(name: str, sorting: Sequence[tuple[int, str]]) -> str:

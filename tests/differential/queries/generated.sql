@@ -18,3 +18,8 @@ SELECT o.order_id, c.name FROM orders o ASOF JOIN orders p ON o.status = p.statu
 SELECT o.order_id, i.product FROM orders o ASOF JOIN items i ON o.order_id >= i.order_id WHERE i.order_id IN (1010, 1050);
 SELECT o.order_id, p.order_id FROM (orders o ASOF JOIN orders p ON o.status = p.status AND o.order_id > p.order_id) JOIN cities ON true WHERE p.customer_id = 15;
 SELECT count(*) FROM lonely POSITIONAL JOIN nothing WHERE lonely.k = 7;
+-- Names of result columns that are also what the planner would call its own.
+SELECT order_id AS c2, customer_id AS c1 FROM orders WHERE c2 > 1040 ORDER BY 1, 2 LIMIT 5;
+SELECT DISTINCT order_id AS c2, customer_id AS c1, c2 * 10 FROM orders;
+SELECT id, max(name) AS c3, count(*) AS c2 FROM customers GROUP BY id HAVING c2 < 2;
+SELECT city AS g2, name AS g1, count(*) FROM customers WHERE g2 IS NOT NULL GROUP BY city, name;
