@@ -95,7 +95,7 @@ def plan_query(
         return Planned(
             over_views(text, version, "the text nests too deep: DuckDB runs it as it is"), text, None
         )
-    return replace(planned, routers=tuple(by_ref.values()))
+    return replace(planned, routers=(*by_ref.values(), *planned.routers))
 
 
 def _plan_tables(
@@ -124,6 +124,7 @@ def _plan_tables(
         return Planned(routed, analysis.text, None)
     reason = "the split tier is not allowed"
     pushed: list[Replacement] = []
+    more: tuple[RefRouter, ...] = ()
     if Tier.SPLIT in allow:
         outcome = split(analysis, conditions, routes, catalog.version, binder, moving)
         rewritten = rewrite(analysis, catalog, binder) if isinstance(outcome, str) else None
@@ -131,11 +132,14 @@ def _plan_tables(
         if rewritten is not None:
             analysis, because = rewritten.analysis, f"{rewritten.reason}; "
             conditions = collect(analysis)
-            routes = {ref: router.route(parameters) for ref, router in routers(analysis, conditions).items()}
+            by_ref = routers(analysis, conditions)
+            # A rule may have shown that a condition counts for one more table: that needs shards of its own.
+            more = tuple(by_ref.values())
+            routes = {ref: router.route(parameters) for ref, router in by_ref.items()}
             routes = _pruned(routes, conditions, parameters, statistics)
             outcome = split(analysis, conditions, routes, catalog.version, binder, moving)
         if isinstance(outcome, Plan):
-            return Planned(replace(outcome, reason=because + outcome.reason), text, None)
+            return Planned(replace(outcome, reason=because + outcome.reason), text, None, more)
         reason = because + outcome
         pushed = push_subqueries(analysis, conditions, routes, binder, moving)
     leaving = None
@@ -146,7 +150,7 @@ def _plan_tables(
         columns = binder.describe(analysis.text)
         if columns is not None:
             plan = replace(plan, names=tuple(column.name for column in columns))
-    return Planned(plan, text, None)
+    return Planned(plan, text, None, more)
 
 
 def _routed(routes: dict[TableRef, TableRoute], version: int) -> Plan | None:

@@ -108,6 +108,17 @@ def test_a_plan_is_kept_for_values_of_the_same_types_that_need_the_same_shards(s
     assert session.plan(sql, [12, [1]]) is not kept
 
 
+def test_a_kept_plan_is_not_used_for_values_of_which_only_the_rewritten_statement_knows(
+    session: Session,
+) -> None:
+    session.execute("CREATE TABLE o (id INTEGER, a INTEGER) SHARD BY HASH (id) SHARDS 8")
+    session.execute("INSERT INTO o SELECT i, i FROM range(200) r(i)")
+    # That k is a, and hence the parameter, is seen once EXISTS is a join: then t needs one shard.
+    sql = "SELECT id FROM o WHERE a = ? AND EXISTS (SELECT 1 FROM t WHERE k = a)"
+    for key in range(20):
+        assert session.execute(sql, [key]).fetchall() == [(key,)]
+
+
 @pytest.mark.parametrize(
     "values", [[1, 2], [True, None], ["a", b"b"], [Decimal("1.5"), 3.5], [date(2026, 1, 1), UUID(int=1)]]
 )
