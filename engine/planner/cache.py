@@ -46,7 +46,8 @@ def plan_key(text: str, parameters: Parameters) -> str | None:
 
 def _kind(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"int{next((bits for bits in (31, 63, 127) if -(1 << bits) <= value < 1 << bits), 0)}"
+        bits = next((bits for bits in (31, 63) if -(1 << bits) <= value < 1 << bits), None)
+        return None if bits is None else f"int{bits}"  # Wider ones are of several types.
     if isinstance(value, Decimal):
         _, digits, exponent = value.as_tuple()
         return f"Decimal({len(digits)},{exponent})"
