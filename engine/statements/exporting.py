@@ -18,7 +18,7 @@ from ..executor.gateway import HOME
 from ..executor.outline import NAME, comments, outline, scratch
 from ..executor.reading.result import Result
 from ..sql.classify import Classified, StatementKind, classify
-from ..sql.insert import parse_copy
+from ..sql.insert import CopyParts, parse_copy
 from ..sql.lexer import Kind, Lexeme, matching_parenthesis, significant
 from ..sql.names import object_name
 from ..sql.split import split_script
@@ -112,7 +112,7 @@ def _write_rows(connection: duck.Connection, load: str, options: str) -> None:
     """Write the rows of the table that a line of `load.sql` loads to the file that it names."""
     parts = parse_copy(load)
     if parts is not None:
-        name = (parts.name[0] if len(parts.name) > 1 else "main", parts.name[-1])
+        name = _home_of(parts)
         columns = ", ".join(map(quote_identifier, _columns(connection, name)))
         source = ".".join(map(quote_identifier, (HOME, *name)))
         duck.execute(connection, f"COPY (SELECT {columns} FROM {source}) TO {parts.file} {options}")
@@ -200,7 +200,13 @@ def _tables(connection: duck.Connection) -> list[tuple[str, str]]:
         duck.execute(connection, f"EXPORT DATABASE {NAME} TO {quote_string(directory)}")
         load = (Path(directory) / _LOAD).read_text()
     parts = [parse_copy(statement.text) for statement in split_script(load).all_statements()]
-    return [(one.name[0] if len(one.name) > 1 else "main", one.name[-1]) for one in parts if one is not None]
+    return [_home_of(one) for one in parts if one is not None]
+
+
+def _home_of(parts: CopyParts) -> tuple[str, str]:
+    """Schema and name of the table that a COPY names."""
+    *before, name = parts.name
+    return (before[0] if before else "main", name)
 
 
 def _insert(

@@ -44,7 +44,9 @@ SHAPES_BETWEEN_CHANGES = 25
 MOST_ROWS = 4000
 """A statement with more rows is not compared: that would take the time of many others."""
 
-_OWN_ORDER = re.compile(r" ORDER BY (ALL[A-Z ]*?|[0-9][0-9A-Z, ]*?)( (?:LIMIT|OFFSET) [^)]*(?:\(SELECT 2\))?)?$")
+_OWN_ORDER = re.compile(
+    r" ORDER BY (ALL[A-Z ]*?|[0-9][0-9A-Z, ]*?)( (?:LIMIT|OFFSET) [^)]*(?:\(SELECT 2\))?)?$"
+)
 
 
 @dataclass(frozen=True, slots=True)

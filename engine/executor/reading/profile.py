@@ -118,9 +118,9 @@ class _Attribution:
         if not owners:
             return False
         shard = owners[0][1]
-        names = tuple(fragment.name for fragment, number in owners if number == shard)
+        names = [fragment.name for fragment, number in owners if number == shard]
         if len(names) > 1:
-            self.together.update(dict.fromkeys(names, names))
+            self.together.update(dict.fromkeys(names, tuple(names)))
         shards = self.fragments[names[0]]
         shards[shard] = shards.get(shard, _NO_COST).plus(operator.cost())
         self.work_ms += operator.total.work_ms

@@ -188,4 +188,5 @@ def test_values_come_with_the_text_and_hold_for_json(shop: Session) -> None:
     result = shop.execute(f"EXPLAIN {sql}")
     assert result.plan == _values(shop, sql, analyze=False)
     assert shop.execute(f"EXPLAIN (FORMAT json) {sql}").plan is None
+    assert result.plan is not None
     assert "execution_ms" not in result.plan

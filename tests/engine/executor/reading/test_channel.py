@@ -30,6 +30,7 @@ def test_a_full_channel_makes_its_sender_wait_for_the_reader() -> None:
 
     sender = threading.Thread(target=send)
     sender.start()
+    taken = 0
     for taken, number in enumerate(channel, start=1):
         assert number == taken - 1
         most = max(most, sent - taken)
