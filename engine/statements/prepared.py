@@ -57,6 +57,10 @@ _INTEGER_DIGITS = 10
 """A number of fewer digits is an INTEGER, as DuckDB takes it from Python too."""
 
 
+_VERBS = frozenset({"INSERT", "UPDATE", "DELETE", "COPY"})
+_BEHIND_VERBS = frozenset({"OR", "REPLACE", "IGNORE", "INTO", "FROM"})
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A statement with its parameters numbered or named. result_types: None where it has no result."""
@@ -232,13 +236,17 @@ def _judge(context: Context, body: str, start: int, kind: StatementKind) -> tupl
 
 
 def _shard_of_target(context: Context, body: str) -> int | None:
-    """The first shard of the first table of the catalog that a change names."""
+    """The first shard of the table that a change is about; None if it is no table of the catalog."""
     lexemes = significant(body)
+    depth = 0
     for index, lexeme in enumerate(lexemes):
-        found = name_at(lexemes, index) if lexeme.kind in (Kind.WORD, Kind.QUOTED) else None
-        table = context.gateway.find_table(found[0]) if found is not None else None
-        if table is not None:
-            return table.placements[0]
+        depth += {"(": 1, ")": -1}.get(lexeme.text, 0)
+        if depth == 0 and lexeme.upper in _VERBS:
+            while index < len(lexemes) and lexemes[index].upper in _VERBS | _BEHIND_VERBS:
+                index += 1
+            found = name_at(lexemes, index)
+            table = context.gateway.find_table(found[0]) if found is not None else None
+            return None if table is None else table.placements[0]
     return None
 
 

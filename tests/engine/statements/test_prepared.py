@@ -207,3 +207,18 @@ def test_columns_are_called_as_in_the_prepared_text(session: Session, argument: 
     session.execute("PREPARE named AS SELECT $1, k + 1, $1 AS a FROM t WHERE k = 7")
     columns = session.execute(f"EXECUTE named({argument})").columns
     assert [column.name for column in columns] == ["$1", "(k + 1)", "a"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO own SELECT k FROM t WHERE k = $1",
+        "WITH x AS (SELECT k FROM t WHERE k = $1) INSERT INTO own FROM x",
+        "UPDATE own SET a = 7 WHERE a + 7 IN (SELECT k FROM t WHERE k = $1)",
+    ],
+)
+def test_a_change_of_a_temporary_table_may_read_sharded_ones(session: Session, change: str) -> None:
+    session.execute("CREATE OR REPLACE TEMP TABLE own AS SELECT 0 AS a")
+    session.execute(f"PREPARE changing AS {change}")
+    assert session.execute("EXECUTE changing(7)").rowcount == 1
+    assert rows(session, "SELECT max(a) FROM own") == [(7,)]
