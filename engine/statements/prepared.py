@@ -57,8 +57,8 @@ _INTEGER_DIGITS = 10
 """A number of fewer digits is an INTEGER, as DuckDB takes it from Python too."""
 
 
-_VERBS = frozenset({"INSERT", "UPDATE", "DELETE", "COPY"})
-_BEHIND_VERBS = frozenset({"OR", "REPLACE", "IGNORE", "INTO", "FROM"})
+_VERBS = frozenset({"INSERT", "UPDATE", "DELETE", "TRUNCATE", "COPY"})
+_BEHIND_VERBS = frozenset({"OR", "REPLACE", "IGNORE", "INTO", "FROM", "TABLE"})
 
 
 @dataclass(frozen=True, slots=True)
