@@ -133,8 +133,7 @@ class SessionConnections:
                     raise _commit_failed(begun, len(connections), error) from None
                 begun.pop()
         finally:
-            for number in begun:
-                _roll_back(connections[number])
+            _roll_back([connections[number] for number in begun])
 
     def close(self) -> None:
         """Close them all, but for those that were given away."""
@@ -157,10 +156,14 @@ def _commit_failed(left: list[int], count: int, error: Error) -> Error:
     )
 
 
-def _roll_back(connection: duck.Connection) -> None:
-    """Leave the transaction; one that DuckDB has already ended counts as left."""
-    try:
-        duck.clean_up(connection, "ROLLBACK")
-    except Error as error:
-        if error.sqlstate != "25P01":
-            raise
+def _roll_back(connections: Sequence[duck.Connection]) -> None:
+    """Leave each transaction, whatever becomes of the others; one that DuckDB has already ended counts as left."""
+    failure: Error | None = None
+    for connection in connections:
+        try:
+            duck.clean_up(connection, "ROLLBACK")
+        except Error as error:
+            if error.sqlstate != "25P01":
+                failure = failure or error
+    if failure is not None:
+        raise failure

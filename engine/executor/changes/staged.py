@@ -37,8 +37,8 @@ def load_staged(reader: duck.Connection, writers: dict[int, duck.Connection], jo
     stage = f"memory.duckraft.{quote_identifier(f'load {uuid.uuid4().hex}')}"
     strategy = job.table.strategy
     sql = _dealt_query(job, strategy) if isinstance(strategy, SpreadStrategy) else job.numbered_query()
-    duck.execute(reader, f"CREATE TABLE {stage} AS {sql}", parameters_in(sql, job.parameters))
     try:
+        duck.execute(reader, f"CREATE TABLE {stage} AS {sql}", parameters_in(sql, job.parameters))
         _check_placed(reader, stage, job)
         count = 0
         returned: list[Row] = []
@@ -55,7 +55,7 @@ def load_staged(reader: duck.Connection, writers: dict[int, duck.Connection], jo
             count += done.rows
         return Loaded(count, returned, columns)
     finally:
-        duck.clean_up(reader, f"DROP TABLE {stage}")
+        duck.clean_up(reader, f"DROP TABLE IF EXISTS {stage}")
 
 
 def _dealt_query(job: Load, strategy: SpreadStrategy) -> str:

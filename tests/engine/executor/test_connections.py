@@ -56,3 +56,20 @@ def test_a_later_commit_that_fails_says_that_the_outcome_is_not_known(
 def test_interrupting_an_idle_session_does_no_harm(session: Session) -> None:
     session.cancel()
     assert rows(session, "SELECT count(*) FROM t") == [(30,)]
+
+
+def test_a_rollback_that_fails_leaves_no_other_transaction_open(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean_up, done = duck.clean_up, iter(range(100))
+
+    def failing(connection: duck.Connection, sql: str) -> None:
+        clean_up(connection, sql)
+        if sql == "ROLLBACK" and next(done) == 0:
+            raise OperationalError("the disk is gone", sqlstate="58030")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duck, "clean_up", failing)
+        assert error_of(session, "UPDATE t SET v = CAST('x' || k AS INTEGER)").sqlstate == "58030"
+    assert session.execute("UPDATE t SET v = 2").rowcount == 30
+    assert rows(session, "SELECT sum(v) FROM t") == [(60,)]
