@@ -103,10 +103,10 @@ def run_prepared(context: Context, sql: str, parameters: Parameters) -> Result:
     from .dispatch import run
 
     lexemes = significant(sql)
-    statement, values = bind(context, sql, lexemes, parameters)
+    statement, values, arguments = bind(context, sql, lexemes, parameters)
     prepared = context.prepared[lexemes[1].identifier.lower()]
     # Asked first: the rows of the result wait on the same connection.
-    names = _names(context, prepared) if statement != prepared.sql else None
+    names = _names(context, prepared, arguments) if statement != prepared.sql else None
     with at_position(None):
         result = run(context, statement, values)
     if names is not None and len(names) == len(result.columns):
@@ -116,15 +116,17 @@ def run_prepared(context: Context, sql: str, parameters: Parameters) -> Result:
     return result
 
 
-def _names(context: Context, prepared: Prepared) -> list[str] | None:
+def _names(context: Context, prepared: Prepared, arguments: Parameters) -> list[str] | None:
     """How the columns are called where no value is written into the text; None if DuckDB cannot tell."""
-    with context.binder.given(dict.fromkeys(prepared.parameters)) as binder:
+    with context.binder.given(arguments) as binder:
         described = binder.describe(prepared.sql)
     return None if described is None else [column.name for column in described]
 
 
-def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Parameters) -> tuple[str, Parameters]:
-    """The statement that an EXECUTE runs, and its values. Raises errors.Error."""
+def bind(
+    context: Context, sql: str, lexemes: list[Lexeme], parameters: Parameters
+) -> tuple[str, Parameters, Parameters]:
+    """The statement that an EXECUTE runs, its values, and all arguments as Python has them. Raises errors.Error."""
     name = lexemes[1].identifier if len(lexemes) > 1 else ""
     prepared = context.prepared.get(name.lower())
     if prepared is None:
@@ -135,7 +137,7 @@ def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Paramete
         )
     plain = _plain_values(lexemes[2:]) if parameters is None else None
     if plain is not None and prepared.parameters == tuple(str(number) for number in range(1, len(plain) + 1)):
-        return prepared.sql, plain or None
+        return prepared.sql, plain or None, plain or None
     gateway = context.connections.gateway
     asked = [f"${known}, typeof(${known}), CAST(${known} AS VARCHAR)" for known in prepared.parameters]
     duck.execute(gateway, f"PREPARE {_ARGUMENTS} AS SELECT {', '.join(asked) or '1'}")
@@ -146,20 +148,22 @@ def bind(context: Context, sql: str, lexemes: list[Lexeme], parameters: Paramete
     finally:
         duck.clean_up(gateway, f"DEALLOCATE {_ARGUMENTS}")
     statement = prepared.sql
-    values = {}
+    arguments: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for index, known in enumerate(prepared.parameters):
         value, kind, text = row[3 * index : 3 * index + 3]
+        arguments[known] = value
         if _is_kept_by_python(value, kind, text):
             values[known] = value
         else:
             constant = "NULL" if text is None else quote_string(text)
             statement = _with_literal(statement, known, f"CAST({constant} AS {kind})")
     if not values:
-        return statement, None
+        return statement, None, arguments
     numbers = [str(number) for number in range(1, len(values) + 1)]
     if all(number in values for number in numbers):
-        return statement, [values[number] for number in numbers]
-    return statement, values
+        return statement, [values[number] for number in numbers], arguments
+    return statement, values, arguments
 
 
 def _is_kept_by_python(value: Any, kind: str, text: str | None) -> bool:
@@ -202,7 +206,7 @@ def unfolded(context: Context, sql: str, start: int, parameters: Parameters) -> 
         return None
     body = " " * start + sql[start:]
     with at_position(None):
-        statement, values = bind(context, body, significant(body), parameters)
+        statement, values, _ = bind(context, body, significant(body), parameters)
     return sql[:start] + statement, values
 
 

@@ -204,9 +204,15 @@ def test_explain_of_execute_tells_of_the_statement_with_its_values(session: Sess
 
 @pytest.mark.parametrize("argument", ["DATE 'infinity'", "[1, 2]", "NULL::DATE", "3"])
 def test_columns_are_called_as_in_the_prepared_text(session: Session, argument: str) -> None:
-    session.execute("PREPARE named AS SELECT $1, k + 1, $1 AS a FROM t WHERE k = 7")
-    columns = session.execute(f"EXECUTE named({argument})").columns
-    assert [column.name for column in columns] == ["$1", "(k + 1)", "a"]
+    session.execute("PREPARE named AS SELECT $1, k + 1, $1 AS a, typeof($2) FROM t WHERE k = 7")
+    columns = session.execute(f"EXECUTE named({argument}, 1)").columns
+    assert [column.name for column in columns] == ["$1", "(k + 1)", "a", "typeof($2)"]
+
+
+def test_columns_are_called_so_where_the_type_of_a_value_matters(session: Session) -> None:
+    session.execute("PREPARE typed AS SELECT year($1), k FROM t WHERE k = 7")
+    columns = session.execute("EXECUTE typed(DATE '-infinity')").columns
+    assert [column.name for column in columns] == ['"year"($1)', "k"]
 
 
 @pytest.mark.parametrize(
