@@ -23,21 +23,13 @@ from .plan import MoveSlot, Piece, TableRoute, TableSlot
 
 _SLOT = re.compile(r'"?__duckraft_slot_(\d+)"?')
 
-# Whatever else a SELECT may carry changes which rows it sees or returns in a way that parts cannot do for the whole.
-_UNDERSTOOD = frozenset(
-    {
-        "expressions",
-        "from_",
-        "joins",
-        "where",
-        "group",
-        "having",
-        "order",
-        "limit",
-        "offset",
-        "distinct",
-    }
+SELECT_PARTS = frozenset(
+    {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct"}
 )
+"""The parts of a SELECT that are understood here, as sqlglot names them.
+
+Whatever else it may carry changes which rows it sees or returns in a way that parts cannot do for the whole.
+"""
 
 _PLAIN_TABLE = frozenset({"this", "db", "alias"})
 
@@ -78,7 +70,7 @@ def as_block(
         return "a set operation is merged at the gateway"
     if select.args.get("with_") is not None:
         return "common table expressions are merged at the gateway"
-    unknown = {name for name, value in select.args.items() if value} - _UNDERSTOOD
+    unknown = {name for name, value in select.args.items() if value} - SELECT_PARTS
     if unknown:
         return f"{', '.join(sorted(unknown)).rstrip('_')} needs all rows in one place"
     inside = set(map(id, select.find_all(exp.Table)))

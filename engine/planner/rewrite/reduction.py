@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from ..analysis import Analysis, TableRef
+from ..analysis import DIALECT, Analysis, TableRef
 from ..binder import Binder
 from .join import Join, join_of, joins_two_tables
 from .names import owner
@@ -64,7 +64,7 @@ def _reduction(analysis: Analysis, select: exp.Select, join: Join, binder: Binde
     }
     if not any(_leaves_unknown_part(conditions) for conditions in own.values()):
         return None
-    rows = {ref: binder.estimated_rows(f"FROM {ref.node.sql(dialect='duckdb')}") or 0 for ref in own}
+    rows = {ref: binder.estimated_rows(f"FROM {ref.node.sql(dialect=DIALECT)}") or 0 for ref in own}
     large = max(own, key=lambda ref: rows[ref])
     if rows[large] < LEAST_ROWS or own[large]:
         return None

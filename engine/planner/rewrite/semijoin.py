@@ -16,25 +16,11 @@ from sqlglot import exp
 from ..aggregate import is_aggregate
 from ..analysis import Analysis, TableRef, conjuncts, resolve
 from ..binder import Binder
+from ..block import SELECT_PARTS
 from ..conditions import has_column
 from .names import fresh_name, is_plain_source, is_relation, owner, set_args, sources_of
 
-_AROUND = frozenset(
-    {
-        "expressions",
-        "from_",
-        "joins",
-        "where",
-        "group",
-        "having",
-        "order",
-        "limit",
-        "offset",
-        "distinct",
-        "with_",
-        "qualify",
-    }
-)
+_AROUND = SELECT_PARTS | {"with_", "qualify"}
 """What the SELECT around may have: all of it comes after the rows are joined and filtered."""
 
 _WITHIN = frozenset({"expressions", "from_", "where", "distinct"})

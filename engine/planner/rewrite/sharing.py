@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from ..analysis import DIALECT, Analysis, TableRef
 from ..binder import Binder
+from ..block import SELECT_PARTS
 from ..conditions import has_column
 from .join import join_of
 from .merging import select_of
@@ -23,21 +24,7 @@ from .names import fresh_name, owner, set_args
 
 MOST_ROWS = 2_000_000
 """A join with more rows than these is rather made twice than kept."""
-_AROUND = frozenset(
-    {
-        "expressions",
-        "from_",
-        "joins",
-        "where",
-        "group",
-        "having",
-        "order",
-        "limit",
-        "offset",
-        "distinct",
-        "qualify",
-    }
-)
+_AROUND = SELECT_PARTS | {"qualify"}
 _Key = tuple[frozenset[tuple[str, str]], frozenset[str]]
 
 
@@ -91,7 +78,7 @@ def _block(analysis: Analysis, select: exp.Select) -> _Block | None:
     if len({id(ref.table) for ref in join.refs}) < len(join.refs):
         return None
     columns: list[tuple[exp.Column, TableRef]] = []
-    for clause in _AROUND - {"from_", "joins", "where"}:
+    for clause in sorted(_AROUND - {"from_", "joins", "where"}):
         used = _columns_in(analysis, select, clause)
         if used is None:
             return None

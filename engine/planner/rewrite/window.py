@@ -21,15 +21,13 @@ from sqlglot import exp
 from ..aggregate import is_aggregate
 from ..analysis import DIALECT, Analysis, TableRef
 from ..binder import Binder
+from ..block import SELECT_PARTS
 from ..conditions import has_column
 from .join import OPAQUE, are_inner, conditions_of, joins_two_tables, tables_of, touched
 from .merging import select_of
 from .names import fresh_name, is_relation, owner, set_args
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
-_AROUND = frozenset(
-    {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct"}
-)
 _WITHIN = frozenset({"expressions", "from_", "joins", "where"})
 _EXACT_MEAN = re.compile(r"U?(?:TINY|SMALL)INT|U?INTEGER|DECIMAL\((?:\d|1[0-8]),\d+\)")
 """Types whose mean is the quotient of two whole numbers, however often each row is there."""
@@ -57,14 +55,18 @@ def correlated_as_windows(analysis: Analysis, binder: Binder) -> bool:
         candidate = _candidate(analysis, select, binder) if _can_be_around(select) else None
         written = None if candidate is None else _written_anew(analysis, select, candidate, binder)
         if written is not None:
-            for name in _AROUND:
+            for name in SELECT_PARTS:
                 select.set(name, written.args.get(name))
             changed = True
     return changed
 
 
 def _can_be_around(select: exp.Select) -> bool:
-    if not is_relation(select) or set_args(select) - _AROUND or not are_inner(select.args.get("joins") or []):
+    if (
+        not is_relation(select)
+        or set_args(select) - SELECT_PARTS
+        or not are_inner(select.args.get("joins") or [])
+    ):
         return False
     distinct = select.args.get("distinct")
     return distinct is None or distinct.args.get("on") is None

@@ -94,3 +94,8 @@ def test_nothing_is_shared_that_is_not_the_same(over: Bench, sql: str) -> None:
 def test_large_joins_are_not_kept(over: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "MOST_ROWS", -1)
     assert over.rewritten(SHARED["in a union"]) is None
+
+
+def test_the_same_statement_is_always_written_the_same_way(over: Bench) -> None:
+    listed = '"people"."id" AS column_1, "sales"."weight" AS column_2 FROM'
+    assert listed in over.text(SHARED["in HAVING"])
