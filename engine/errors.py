@@ -130,6 +130,27 @@ class QueryCanceledError(OperationalError):
     sqlstate = "57014"
 
 
+class LockTimeoutError(OperationalError):
+    """A lock was not to be had: in the time of `lock_timeout`, or at once for NOWAIT."""
+
+    sqlstate = "55P03"
+    retryable = True
+
+
+class SerializationError(OperationalError):
+    """The transaction cannot go on as if it ran alone; the whole of it may succeed when it is sent again."""
+
+    sqlstate = "40001"
+    retryable = True
+
+
+class DeadlockError(OperationalError):
+    """Transactions waited for each other, and this one was chosen to give way. It may be sent again."""
+
+    sqlstate = "40P01"
+    retryable = True
+
+
 def invariant(condition: object, message: str) -> None:
     """Raise InternalError unless `condition` is true. Unlike `assert`, `python -O` does not strip it."""
     if not condition:
