@@ -7,12 +7,13 @@ Leaves to others: what a value does (`statements/settings.py` tells the session)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import ProgrammingError
+from ..sql.durations import milliseconds, shown
 from ..sql.lexer import Kind, Lexeme, significant
+from ..sql.transaction import Isolation, isolation_level
 from ..types import quote_string
 
 VARIABLE = "duckraft_settings"
@@ -43,35 +44,33 @@ def _binding(value: str) -> str:
     return folded
 
 
-_DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(us|ms|s|min|h|d)?\s*")
-_UNIT_MS = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
-_LONGEST_MS = 2**31 - 1
+def _timeout(name: str, meaning: str) -> OwnSetting:
+    described = f"{meaning}, in milliseconds or with a unit (us, ms, s, min, h, d); 0 for any time"
+    return OwnSetting(name, "0", described, lambda value: shown(milliseconds(value, name)))
 
 
-def milliseconds(value: str) -> int:
-    """What a duration means, written as PostgreSQL's: a number of milliseconds, or with us, ms, s, min, h or d behind.
+def _isolation(value: str) -> str:
+    level = isolation_level(value)
+    if level is None:
+        raise ProgrammingError(
+            f'invalid value for "default_transaction_isolation": "{value}"',
+            sqlstate="22023",
+            hint=f"It is one of {', '.join(Isolation)}.",
+        )
+    return level
 
-    Raises ProgrammingError.
-    """
-    found = _DURATION.fullmatch(value)
-    if found is not None:
-        amount = round(float(found.group(1)) * _UNIT_MS[found.group(2) or "ms"])
-        if amount <= _LONGEST_MS:
-            return amount
+
+def _read_only(value: str) -> str:
+    folded = value.lower()
+    if folded in ("on", "true", "yes", "1"):
+        return "on"
+    if folded in ("off", "false", "no", "0"):
+        return "off"
     raise ProgrammingError(
-        f'invalid value for "statement_timeout": "{value}"',
+        f'parameter "default_transaction_read_only" requires a Boolean value: "{value}"',
         sqlstate="22023",
-        hint="It is a number of milliseconds up to 2147483647, or has one of the units us, ms, s, min, h, d.",
+        hint="It is on or off.",
     )
-
-
-def _duration(value: str) -> str:
-    amount = milliseconds(value)
-    unit = next(
-        (name for name in ("d", "h", "min", "s") if amount and amount % _UNIT_MS[name] == 0),
-        "ms",
-    )
-    return f"{amount // int(_UNIT_MS[unit])}{unit}" if amount else "0"
 
 
 _ALL = (
@@ -81,11 +80,21 @@ _ALL = (
         "How the parts of a query that shards answer reach the gateway: attached or streamed",
         _binding,
     ),
+    _timeout("statement_timeout", "How long a statement may run"),
+    _timeout("lock_timeout", "How long a statement may wait for each lock"),
+    _timeout("transaction_timeout", "How long a transaction may take"),
+    _timeout("idle_in_transaction_session_timeout", "How long a transaction may wait for its next statement"),
     OwnSetting(
-        "statement_timeout",
-        "0",
-        "How long a statement may run, in milliseconds or with a unit (us, ms, s, min, h, d); 0 for any time",
-        _duration,
+        "default_transaction_isolation",
+        Isolation.READ_COMMITTED,
+        f"The isolation level of new transactions: {', '.join(Isolation)}",
+        _isolation,
+    ),
+    OwnSetting(
+        "default_transaction_read_only",
+        "off",
+        "Whether new transactions may only read: on or off",
+        _read_only,
     ),
 )
 OWN = {setting.name: setting for setting in _ALL}

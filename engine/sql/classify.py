@@ -40,6 +40,8 @@ class StatementKind(StrEnum):
     FILES = "files"
     ATTACHMENT = "attachment"
     CHECKPOINT = "checkpoint"
+    LOCK = "lock"
+    KILL = "kill"
     EMPTY = "empty"
 
 
@@ -77,11 +79,9 @@ _SIMPLE = {
     "ABORT": StatementKind.TRANSACTION,
     "SAVEPOINT": StatementKind.TRANSACTION,
     "RELEASE": StatementKind.TRANSACTION,
-    "SET": StatementKind.SETTING,
     "RESET": StatementKind.SETTING,
     "PRAGMA": StatementKind.SETTING,
     "USE": StatementKind.SETTING,
-    "PREPARE": StatementKind.PREPARED,
     "EXECUTE": StatementKind.PREPARED,
     "DEALLOCATE": StatementKind.PREPARED,
     "EXPORT": StatementKind.FILES,
@@ -94,12 +94,15 @@ _SIMPLE = {
     "VACUUM": StatementKind.CHECKPOINT,
     "ANALYZE": StatementKind.CHECKPOINT,
     "FORCE": StatementKind.CHECKPOINT,
+    "LOCK": StatementKind.LOCK,
+    "UNLOCK": StatementKind.LOCK,
+    "KILL": StatementKind.KILL,
 }
 
 _BEHIND_WITH = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _CREATE_MODIFIERS = frozenset({"OR", "REPLACE", "TEMP", "TEMPORARY", "UNIQUE", "PERSISTENT", "RECURSIVE"})
 _DEFINITIONS = frozenset({"VIEW", "MACRO", "FUNCTION", "TYPE", "SCHEMA"})
-_CATALOG_LISTS = frozenset({"TABLES", "SHARDS", "NODES"})
+_CATALOG_LISTS = frozenset({"TABLES", "SHARDS", "NODES", "TRANSACTIONS", "LOCKS", "DEADLOCKS"})
 
 
 def classify(text: str) -> Classified:
@@ -117,6 +120,8 @@ def classify(text: str) -> Classified:
         "COPY": _classify_copy,
         "CREATE": _classify_create,
         "DROP": _classify_drop,
+        "SET": _classify_set,
+        "PREPARE": _classify_prepare,
     }.get(first)
     return special(lexemes) if special else Classified(StatementKind.QUERY)
 
@@ -205,6 +210,20 @@ def _classify_drop(lexemes: list[Lexeme]) -> Classified:
         return Classified(StatementKind.DROP, object_kind="MACRO TABLE", if_exists=_if_exists(lexemes, 3))
     word = lexemes[1].upper if len(lexemes) > 1 else ""
     return Classified(StatementKind.DROP, object_kind=word, if_exists=_if_exists(lexemes, 2))
+
+
+def _classify_set(lexemes: list[Lexeme]) -> Classified:
+    """SET TRANSACTION and SET SESSION CHARACTERISTICS are no settings, but a variable may be called so."""
+    words = [lexeme.upper for lexeme in lexemes[1:3]]
+    if words == ["SESSION", "CHARACTERISTICS"] or (words[:1] == ["TRANSACTION"] and words[1:] != [""]):
+        return Classified(StatementKind.TRANSACTION)
+    return Classified(StatementKind.SETTING)
+
+
+def _classify_prepare(lexemes: list[Lexeme]) -> Classified:
+    """PREPARE TRANSACTION 'name' is no prepared statement."""
+    is_transaction = len(lexemes) > 2 and lexemes[1].upper == "TRANSACTION" and lexemes[2].kind is Kind.STRING
+    return Classified(StatementKind.TRANSACTION if is_transaction else StatementKind.PREPARED)
 
 
 def _if_exists(lexemes: list[Lexeme], index: int) -> bool:

@@ -12,6 +12,7 @@ from ..executor.connections import SessionConnections
 from ..executor.definitions.sequence_blocks import settle
 from ..executor.gateway import Gateway
 from ..executor.parsed import ParsedTexts
+from ..sql.transaction import Isolation
 
 if TYPE_CHECKING:
     from ..planner.cache import PlanCache
@@ -28,7 +29,9 @@ class Context:
     something on its connection to the gateway that another one would lack, such as temporary tables. own_settings:
     those of duckraft's settings that were set, as text. prepared: its prepared statements, by folded name. binding: how
     fragments reach the merge SQL, "attached" or "streamed". statement_timeout_s: how long a statement may run; None for
-    as long as it takes.
+    as long as it takes. lock_timeout_s, transaction_timeout_s, idle_timeout_s: the same for waiting for one lock, for a
+    transaction from its BEGIN to its end, and for one that waits for its next statement. default_isolation,
+    default_read_only: how transactions begin that do not say it.
     """
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:
@@ -47,6 +50,11 @@ class Context:
         self.collations = Collations(partial(self.connections.reader, None))
         self.allowed_joins: frozenset[JoinStrategy] | None = None
         self.statement_timeout_s: float | None = None
+        self.lock_timeout_s: float | None = None
+        self.transaction_timeout_s: float | None = None
+        self.idle_timeout_s: float | None = None
+        self.default_isolation = Isolation.READ_COMMITTED
+        self.default_read_only = False
         self.own_settings: dict[str, str] = {}
         self.prepared: dict[str, Prepared] = {}
         self._plans = plans

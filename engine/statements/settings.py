@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from ..errors import NotSupportedError, ProgrammingError
 from ..executor import listing, system
-from ..executor.own_settings import OWN, VARIABLE, milliseconds
+from ..executor.own_settings import OWN, VARIABLE
 from ..executor.reading.result import Result
 from ..executor.settings import apply_setting
 from ..sql.classify import Classified
+from ..sql.durations import milliseconds
 from ..sql.lexer import Kind, Lexeme, significant
+from ..sql.transaction import Isolation
 from ..storage import duck
 from ..types import Column, Parameters
 from . import exporting
@@ -95,11 +97,40 @@ def _set_binding(context: Context, value: str) -> None:
     context.binding = value
 
 
-def _set_timeout(context: Context, value: str) -> None:
-    context.statement_timeout_s = milliseconds(value) / 1000 or None
+def _seconds(name: str, value: str) -> float | None:
+    return milliseconds(value, name) / 1000 or None
+
+
+def _set_statement_timeout(context: Context, value: str) -> None:
+    context.statement_timeout_s = _seconds("statement_timeout", value)
+
+
+def _set_lock_timeout(context: Context, value: str) -> None:
+    context.lock_timeout_s = _seconds("lock_timeout", value)
+
+
+def _set_transaction_timeout(context: Context, value: str) -> None:
+    context.transaction_timeout_s = _seconds("transaction_timeout", value)
+
+
+def _set_idle_timeout(context: Context, value: str) -> None:
+    context.idle_timeout_s = _seconds("idle_in_transaction_session_timeout", value)
+
+
+def _set_isolation(context: Context, value: str) -> None:
+    context.default_isolation = Isolation(value)
+
+
+def _set_read_only(context: Context, value: str) -> None:
+    context.default_read_only = value == "on"
 
 
 _EFFECTS: dict[str, Callable[[Context, str], None]] = {
     "duckraft_binding": _set_binding,
-    "statement_timeout": _set_timeout,
+    "statement_timeout": _set_statement_timeout,
+    "lock_timeout": _set_lock_timeout,
+    "transaction_timeout": _set_transaction_timeout,
+    "idle_in_transaction_session_timeout": _set_idle_timeout,
+    "default_transaction_isolation": _set_isolation,
+    "default_transaction_read_only": _set_read_only,
 }

@@ -184,7 +184,11 @@ def test_without_external_access_tables_are_still_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_settings_of_our_own_are_read_like_others(database: Database, session: Session, name: str) -> None:
-    value = {"duckraft_binding": "streamed", "statement_timeout": "1min"}[name]
+    value = {
+        "duckraft_binding": "streamed",
+        "default_transaction_isolation": "repeatable read",
+        "default_transaction_read_only": "on",
+    }.get(name, "1min")
     assert rows(session, f"SHOW {name}") == [(OWN[name].default,)]
     session.execute(f"SET {name} = '{value}'")
     for sql in (
@@ -226,12 +230,52 @@ def test_a_timeout_is_written_as_postgresql_does(
 
 
 @pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("statement_timeout", "statement_timeout_s"),
+        ("lock_timeout", "lock_timeout_s"),
+        ("transaction_timeout", "transaction_timeout_s"),
+        ("idle_in_transaction_session_timeout", "idle_timeout_s"),
+    ],
+)
+def test_each_timeout_reaches_the_session(session: Session, name: str, attribute: str) -> None:
+    session.execute(f"SET {name} = '2s'")
+    assert getattr(session.context, attribute) == 2
+    session.execute(f"RESET {name}")
+    assert getattr(session.context, attribute) is None
+
+
+@pytest.mark.parametrize(("given", "shown"), [("true", "on"), ("ON", "on"), ("1", "on"), ("off", "off")])
+def test_whether_transactions_only_read_is_a_boolean(session: Session, given: str, shown: str) -> None:
+    session.execute(f"SET default_transaction_read_only = {given}")
+    assert rows(session, "SHOW default_transaction_read_only") == [(shown,)]
+    assert session.context.default_read_only is (shown == "on")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("'SERIALIZABLE'", "serializable"),
+        ("'repeatable  read'", "repeatable read"),
+        ("snapshot", "repeatable read"),
+    ],
+)
+def test_the_level_of_new_transactions(session: Session, given: str, shown: str) -> None:
+    session.execute(f"SET default_transaction_isolation TO {given}")
+    assert rows(session, "SHOW default_transaction_isolation") == [(shown,)]
+    assert session.context.default_isolation == shown
+
+
+@pytest.mark.parametrize(
     ("sql", "sqlstate"),
     [
         ("SET statement_timeout = 'soon'", "22023"),
         ("SET statement_timeout = '-1'", "22023"),
         ("SET statement_timeout = '100000000d'", "22023"),
         ("SET statement_timeout", "42601"),
+        ("SET lock_timeout = 'soon'", "22023"),
+        ("SET default_transaction_isolation = 'chaos'", "22023"),
+        ("SET default_transaction_read_only = 'perhaps'", "22023"),
         ("SET duckraft_binding = 'loose'", "22023"),
         ("SET GLOBAL duckraft_binding = 'streamed'", "0A000"),
         ("SET duckraft_nosuch = 1", "42501"),
