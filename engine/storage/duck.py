@@ -30,6 +30,9 @@ Connection: TypeAlias = duckdb.DuckDBPyConnection
 Statement: TypeAlias = duckdb.Statement
 """A statement that DuckDB's parser has read: any connection can run it, any number of times."""
 
+Value: TypeAlias = duckdb.Value
+"""A parameter with a DuckDB type: `Value(1, "UTINYINT")`."""
+
 
 def open_instance(threads: int | None = None, memory_limit: str | None = None) -> Connection:
     """A new DuckDB instance in memory: the gateway, to which shards are attached.
