@@ -60,7 +60,7 @@ def _parameter(parameters: Parameters, which: int | str) -> Any:
 _SAME_TYPES = {"INT": "INTEGER", "TEXT": "VARCHAR", "LONG": "BIGINT", "REAL": "FLOAT"}
 
 
-def _comparable(as_type: str | None, key_type: str) -> bool:
+def is_comparable(as_type: str | None, key_type: str) -> bool:
     """Whether a constant of a stated type meets the key without a cast that could change what equals what."""
     if as_type is None or _SAME_TYPES.get(as_type, as_type) == key_type:
         return True
@@ -97,7 +97,7 @@ class Comparison:
             return OneOf((None,))
         values = []
         for constant in self.constants:
-            if not _comparable(constant.as_type, key_type):
+            if not is_comparable(constant.as_type, key_type):
                 return None
             value = constant.value(parameters, literals)
             value = value if value is CANNOT_TELL else coerce(value, key_type)

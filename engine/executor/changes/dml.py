@@ -38,6 +38,7 @@ from .columns import drawing_defaults
 from .copying import run_copy
 from .insert import changed, run_insert, values_shard
 from .merge import merge
+from .pinned import PinnedRows
 from .unsteady import calls_unsteady_function
 
 
@@ -77,7 +78,7 @@ def routes_of_change(
         case StatementKind.UPDATE | StatementKind.DELETE | StatementKind.MERGE:
             routes = _routes_of_rows(gateway, connections, sql, parameters)
         case StatementKind.TRUNCATE:
-            table = _truncated(gateway, sql)
+            table = truncated_table(gateway, sql)
             if table is None:
                 return []
             return [TableRoute(table, table.name, _all_shards(table), "every row goes")]
@@ -116,11 +117,12 @@ def _all_shards(table: Table) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class PlannedChange:
     """An UPDATE, DELETE or MERGE of a table of the catalog, and how it runs.
 
     text: with its parameters numbered. routes: of its tables, the target's first. across: why no shard can make its
-    part alone; None if each can.
+    part alone; None if each can. pinned: the shard keys of the rows that it reads and writes, if it names them and each
+    shard makes its part alone.
     """
 
     table: Table
@@ -128,12 +130,21 @@ class _Change:
     text: str
     routes: tuple[TableRoute, ...]
     across: str | None
+    pinned: PinnedRows | None = None
+
+    @property
+    def places_rows(self) -> bool:
+        """Whether rows may come to shards on which no row was found: new ones, or such with another shard key."""
+        key = {name.lower() for name in self.table.shard_key}
+        return self.parts.verb == "MERGE" or any(
+            column.lower() in key for clause in self.parts.clauses for column in clause.columns or ()
+        )
 
 
 def _change(
     gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, verb: str
 ) -> Result:
-    planned = _planned(gateway, sql, parameters)
+    planned = planned_change(gateway, sql, parameters)
     if planned is None:
         return _elsewhere(gateway, connections, sql, parameters, verb)
     if planned.across is None:
@@ -165,7 +176,9 @@ def _elsewhere(
     return changed(connections.gateway, verb, _returns(sql))
 
 
-def _alone(connections: SessionConnections, planned: _Change, sql: str, parameters: Parameters) -> Result:
+def _alone(
+    connections: SessionConnections, planned: PlannedChange, sql: str, parameters: Parameters
+) -> Result:
     """Run the user's own text on each shard."""
     verb, returning = planned.parts.verb, planned.parts.returning is not None
     # A condition that no shard can meet is still judged by one, which also knows the columns of RETURNING.
@@ -188,7 +201,7 @@ def _alone(connections: SessionConnections, planned: _Change, sql: str, paramete
 def _routes_of_rows(
     gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters
 ) -> list[TableRoute]:
-    planned = _planned(gateway, sql, parameters)
+    planned = planned_change(gateway, sql, parameters)
     if planned is None:
         return []
     with numbered_from(sql):
@@ -197,8 +210,8 @@ def _routes_of_rows(
     return list(planned.routes)
 
 
-def _planned(gateway: Gateway, sql: str, parameters: Parameters) -> _Change | None:
-    """How a change of rows runs; None if it is not about a table of the catalog, or not readable."""
+def planned_change(gateway: Gateway, sql: str, parameters: Parameters) -> PlannedChange | None:
+    """How an UPDATE, DELETE or MERGE runs; None if it is not about a table of the catalog, or not readable."""
     text = number_parameters(sql)
     parts = parse_change(text)
     table = gateway.find_table(parts.target) if parts is not None else None
@@ -210,7 +223,7 @@ def _planned(gateway: Gateway, sql: str, parameters: Parameters) -> _Change | No
         return None  # A common table expression has the table's name, and cannot be changed.
     if analysis is None or target is None or target.table is not table:
         reason = "it is computed at the gateway"
-        return _Change(table, parts, text, (_whole(table, parts.alias or table.name, reason),), reason)
+        return PlannedChange(table, parts, text, (_whole(table, parts.alias or table.name, reason),), reason)
     conditions = collect(analysis)
     across = _why_not_alone(gateway, analysis, target, conditions, parts, parameters)
     route = routers(analysis, conditions)[target].route(parameters)
@@ -220,10 +233,12 @@ def _planned(gateway: Gateway, sql: str, parameters: Parameters) -> _Change | No
             for ref, router in routers(analysis, conditions).items()
             if ref is not target
         ]
-        return _Change(table, parts, text, (route, *others), None)
+        # What the rows of other keys say may change until the locks of these are held.
+        pinned = None if others else PinnedRows.of_conditions(table, conditions.comparisons[target])
+        return PlannedChange(table, parts, text, (route, *others), None, pinned)
     read = [_whole(ref.table, ref.name, "read at the gateway") for ref in analysis.refs if ref is not target]
     route = replace(route, reason=f"{route.reason}; computed at the gateway: {across}")
-    return _Change(table, parts, text, (route, *read), across)
+    return PlannedChange(table, parts, text, (route, *read), across)
 
 
 def _whole(table: Table, name: str, reason: str) -> TableRoute:
@@ -276,15 +291,15 @@ def _returns(sql: str) -> bool:
     return any(lexeme.upper == "RETURNING" for lexeme in significant(sql))
 
 
-def _truncated(gateway: Gateway, sql: str) -> Table | None:
-    """The table of the catalog that a TRUNCATE names; None for any other text."""
+def truncated_table(gateway: Gateway, sql: str) -> Table | None:
+    """The table of the catalog that a TRUNCATE names; None if that is another's."""
     lexemes = [lexeme for lexeme in significant(sql) if lexeme.upper != "TABLE"]
     found = name_at(lexemes, 1)
     return gateway.find_table(found[0]) if found is not None and found[1] == len(lexemes) else None
 
 
 def _truncate(gateway: Gateway, connections: SessionConnections, sql: str) -> Result:
-    table = _truncated(gateway, sql)
+    table = truncated_table(gateway, sql)
     if table is None:
         connection = duck.execute(connections.gateway, sql)
         return Result((), "TRUNCATE", rowcount=duck.guarded(connection.fetchall)[0][0])

@@ -16,10 +16,9 @@ from dataclasses import replace
 from sqlglot import exp
 
 from ...catalog.model import Table
-from ...errors import NoShardError
-from ...planner.analysis import analyse
-from ...planner.comparison import constant_of
-from ...sharding import CANNOT_TELL, SpreadStrategy, coerce
+from ...planner.analysis import Analysis, analyse
+from ...planner.comparison import Constant, constant_of
+from ...sharding import SpreadStrategy
 from ...sql.fingerprint import number_parameters
 from ...sql.insert import InsertParts, parse_insert
 from ...sql.parameters import check_parameters, parameters_in
@@ -36,6 +35,7 @@ from .columns import Insertable, column_of, drawing_defaults, insertable_columns
 from .conflict import moving_conflict, run_conflict
 from .job import Load
 from .load import load
+from .pinned import PinnedRows
 
 _STAGING = "__duckraft_staging"
 
@@ -104,45 +104,50 @@ def values_shard(
     parameters: Parameters,
 ) -> int | None:
     """The database's shard that all rows of a VALUES list belong to; None if there is no one such, or none certain."""
-    if not parts.is_values or not (table.shard_key or table.is_reference) or gateway.calls_macro(sql):
+    if table.is_reference:
+        return table.placements[0] if _runs_alone(gateway, table, parts, sql) is not None else None
+    pinned = pinned_values(gateway, table, parts, sql)
+    shards = None if pinned is None else pinned.shards(parameters)
+    # A row without a shard takes the road for many rows, which tells which one it is.
+    return next(iter(shards)) if shards is not None and len(shards) == 1 else None
+
+
+def pinned_values(gateway: Gateway, table: Table, parts: InsertParts, sql: str) -> PinnedRows | None:
+    """The shard keys of a VALUES list that the shards can take as the user's own text; None if they are not certain."""
+    if not table.shard_key:
         return None
-    if moving_conflict(table, parts) is not None:
+    analysis = _runs_alone(gateway, table, parts, sql)
+    values = None if analysis is None else analysis.root.args.get("expression")
+    if not isinstance(values, exp.Values):
+        return None
+    names = parts.columns or tuple(one.column.name for one in insertable_columns(gateway, table))
+    folded = [name.lower() for name in names]
+    if not all(name.lower() in folded for name in table.shard_key):
+        return None
+    places = [folded.index(name.lower()) for name in table.shard_key]
+    rows: list[list[Constant]] = []
+    for row in values.expressions:
+        if not isinstance(row, exp.Tuple) or len(row.expressions) != len(names):
+            return None
+        constants = [constant_of(row.expressions[place]) for place in places]
+        if None in constants:
+            return None
+        rows.append([constant for constant in constants if constant is not None])
+    return PinnedRows.of_values(table, rows) if rows else None
+
+
+def _runs_alone(gateway: Gateway, table: Table, parts: InsertParts, sql: str) -> Analysis | None:
+    """An INSERT of a VALUES list, parsed, if a shard can run it by itself as long as all rows are its own."""
+    if not parts.is_values or gateway.calls_macro(sql) or moving_conflict(table, parts) is not None:
         return None
     analysis = analyse(sql, gateway.catalog)
     if analysis is None or len(analysis.refs) != 1 or analysis.others:
         return None
-    names = parts.columns or tuple(one.column.name for one in insertable_columns(gateway, table))
-    if gateway.catalog.sequences and (
-        draws(sql) or drawing_defaults(gateway, table, () if "DEFAULT" in sql.upper() else names)
-    ):
-        return None
-    if table.is_reference:
-        return table.placements[0]
-    values = analysis.root.args.get("expression")
-    if not isinstance(values, exp.Values):
-        return None
-    folded = [name.lower() for name in names]
-    if not all(name.lower() in folded for name in table.shard_key):
-        return None
-    shards: set[int] = set()
-    for row in values.expressions:
-        if not isinstance(row, exp.Tuple) or len(row.expressions) != len(names):
+    if gateway.catalog.sequences:
+        names = parts.columns or tuple(one.column.name for one in insertable_columns(gateway, table))
+        if draws(sql) or drawing_defaults(gateway, table, () if "DEFAULT" in sql.upper() else names):
             return None
-        key = []
-        for column in table.strategy.key:
-            constant = constant_of(row.expressions[folded.index(column.name.lower())])
-            value = CANNOT_TELL if constant is None else constant.value(parameters, None)
-            value = value if value is CANNOT_TELL else coerce(value, column.type)
-            if value is CANNOT_TELL:
-                return None
-            key.append(value)
-        try:
-            shards.add(table.strategy.shard_of(key))
-        except NoShardError:
-            return None  # The road for many rows tells which row it is.
-        if len(shards) > 1:
-            return None
-    return table.placements[shards.pop()] if shards else None
+    return analysis
 
 
 @contextmanager

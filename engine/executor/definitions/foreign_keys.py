@@ -99,6 +99,23 @@ def has_foreign_keys(gateway: Gateway, table: Table) -> bool:
     return bool(found)
 
 
+def relations(gateway: Gateway) -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
+    """For each table with a foreign key, and each that one refers to: the others that it is linked to, by their keys in
+    the catalog."""
+    with gateway.asking() as connection:
+        found = duck.rows(
+            connection,
+            "SELECT DISTINCT lower(schema_name), lower(table_name), lower(referenced_table)"
+            " FROM system.main.duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY'",
+        )
+    linked: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for schema, child, parent in found:
+        if child != parent:
+            linked.setdefault((schema, child), set()).add((schema, parent))
+            linked.setdefault((schema, parent), set()).add((schema, child))
+    return {key: frozenset(others) for key, others in linked.items()}
+
+
 def _stays_on_shard(table: Table, parent: Table, key: ForeignKey) -> bool:
     """Whether the row referred to has the shard of the row that refers: their shard keys are equated."""
     if parent is not table and not colocated(replace(table, name=""), parent):
