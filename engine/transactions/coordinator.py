@@ -5,9 +5,9 @@
     effects = coordinator.receive(message)          # whatever participants reply
     effects = coordinator.tick()                    # now and then, until the effect Done
 
-Promises: `Resolved` is returned once, then `Done` once, at the latest when every shard has answered. COMMITTED means that
-the decision is durable; ABORTED that no shard will ever show the transaction; UNKNOWN that either may become true,
-without a person. Messages that are doubled, late or out of order do no harm. Nothing needs to survive a crash: a
+Promises: `Resolved` is returned once, then `Done` once, at the latest when every shard has answered. COMMITTED means
+that the decision is durable; ABORTED that no shard will ever show the transaction; UNKNOWN that the shards will agree
+on either, but not now. Messages that are doubled, late or out of order do no harm. Nothing needs to survive a crash: a
 coordinator that is gone is not missed, since its shards ask the deciding one.
 Leaves to others: carrying out the effects (`protocol.py` says how), deadlines (call `abort()`), locks.
 
@@ -151,7 +151,7 @@ class Coordinator:
             return ()
         return self._abort(message.reason)
 
-    def _on_decided(self, message: CoordinatorMessage) -> CoordinatorEffects:
+    def _on_decided(self, _: CoordinatorMessage) -> CoordinatorEffects:
         finishes = self._enter(State.COMMITTING, set(self._participants))
         return Resolved(Outcome.COMMITTED), *finishes
 

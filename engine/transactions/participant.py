@@ -2,104 +2,55 @@
 
     participant = Participant(shard=1)
     for entry in log.entries():                     # when the shard is opened, before anything else
-        apply = participant.recover(entry)          # what to bring into the shard's state, if it is not in it
+        apply = participant.recover(entry)          # what to bring into the shard's state, if it lacks it
     participant.begin(transaction)                  # when a transaction first writes on the shard
     effects = participant.receive(message)          # from coordinators and other participants
     effects = participant.logged(transaction, kind, sequence)        # and the other reports of the driver
     log.truncate(participant.truncate_before(checkpointed))
 
-Promises: a transaction is applied on every shard it wrote on, or on none, whatever is lost, doubled, late or crashes; and
-never twice. What a coordinator was told to be decided stays so. No shard waits for ever, once all are up.
-A message that the protocol excludes raises InternalError: two shards would differ if it were believed.
-Leaves to others: carrying out the effects, and reporting back, as `protocol.py` says; operations, which pass through
-unread; locks.
-
-The states of a transaction on a shard. The table `_TRANSITIONS` below has every state and every input.
-
-    state      in the log            the transaction here
-    UNKNOWN    perhaps an end        never began, or has ended; nothing is kept in memory for it
-    ACTIVE     nothing               has written; may still be aborted by anyone
-    PREPARING  PREPARE, perhaps      has been asked to prepare; the PREPARE is not known to be durable
-    PREPARED   PREPARE               waits for the outcome, which only the deciding shard can tell
-    COMMITTING and COMMIT_PREPARED   is being committed; leaves when that is both durable and applied
-    DECIDING   COMMIT, perhaps       (deciding shard) the COMMIT is not known to be durable
-    DECIDED    COMMIT                (deciding shard) is kept until every other shard has said Finished, for they may
-                                     ask, and until the coordinator has heard
-    REFUSED    nothing               (deciding shard) the COMMIT could not be written; until the coordinator has heard
-    UNCERTAIN  COMMIT, perhaps       (deciding shard) the log failed; the next opening of the shard will tell
+Promises: a transaction is applied on every shard it wrote on, or on none, and never twice, whatever is lost, doubled,
+late or crashes. What a coordinator was told to be decided stays so. No shard waits for ever, once all are up. A message
+that the protocol excludes raises InternalError: if it were believed, shards would differ.
+Leaves to others: the states and what is done in each (`transitions.py`); carrying out the effects, and reporting back,
+as `protocol.py` says; operations, which pass through unread; locks.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
 
-from ..errors import invariant
+from ..errors import InternalError, invariant
 from ..storage.log import Entry, EntryKind
 from . import records
 from .protocol import (
-    Append,
     Apply,
     Ask,
     Decide,
-    Decided,
-    Ended,
     Finish,
     Finished,
     ParticipantEffects,
     ParticipantMessage,
     Prepare,
-    Prepared,
-    Refused,
-    Reply,
-    RollBack,
-    Send,
     Sync,
-    Unknown,
 )
+from .transitions import TRANSITIONS, Books, Input, Record, State, Step
 
-_NOT_ACTIVE = "the transaction is no longer active there"
-_LOG_FAILED = "its log failed"
-_LOG_FULL = "its log could not be written"
+_INPUTS: Mapping[type[ParticipantMessage], Input] = {
+    Prepare: Input.PREPARE,
+    Decide: Input.DECIDE,
+    Ask: Input.ASK,
+    Finished: Input.FINISHED,
+}
 
-
-class State(Enum):
-    """Where a transaction is on a shard. The module's docstring explains each."""
-
-    UNKNOWN = auto()
-    ACTIVE = auto()
-    PREPARING = auto()
-    PREPARED = auto()
-    COMMITTING = auto()
-    DECIDING = auto()
-    DECIDED = auto()
-    REFUSED = auto()
-    UNCERTAIN = auto()
-
-
-class Input(Enum):
-    """What can happen to a transaction on a shard: a message, or a report of the driver."""
-
-    PREPARE = auto()
-    DECIDE = auto()
-    FINISH_COMMITTED = auto()
-    FINISH_ABORTED = auto()
-    ASK = auto()
-    FINISHED = auto()
-    LOGGED = auto()
-    NOT_LOGGED = auto()
-    LOG_FAILED = auto()
-    APPLIED = auto()
-    SYNCED = auto()
-    COORDINATOR_LOST = auto()
-    TICK = auto()
+_NO_RECORD = Record(State.UNKNOWN)
+"""Stands for a transaction of which nothing is kept. No transition of UNKNOWN changes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """A transaction that a shard has prepared and whose outcome it does not know."""
+    """A transaction that `shard` has prepared and whose outcome it does not know. prepared_at: a sequence."""
 
     transaction: str
     shard: int
@@ -108,53 +59,25 @@ class InDoubt:
     prepared_at: int
 
 
-@dataclass(slots=True)
-class _Transaction:
-    """What a shard keeps for a transaction that has not ended on it."""
-
-    state: State = State.ACTIVE
-    deciding: int = 0
-    participants: tuple[int, ...] = ()
-    prepared_at: int = 0
-    """Sequence of the PREPARE."""
-    sequence: int = 0
-    """Sequence of the COMMIT or the COMMIT_PREPARED; 0 until it is known."""
-    durable: bool = False
-    applied: bool = False
-    heard: bool = False
-    """Whether the coordinator knows the decision, or is gone."""
-    unfinished: set[int] = field(default_factory=set)
-    """On the deciding shard: who may still ask."""
-
-
 class Participant:
-    """All transactions of one shard that have not ended there."""
+    """All transactions of one shard that have not ended there. Not safe for threads: its driver serializes calls."""
 
     def __init__(self, shard: int) -> None:
         self.shard = shard
-        self._transactions: dict[str, _Transaction] = {}
-        # COMMIT_PREPARED entries in the order of their sequences: those not known to be durable, as (sequence,
-        # transaction), and those that a checkpoint may lack, as (sequence, sequence of the PREPARE).
-        self._to_sync: deque[tuple[int, str]] = deque()
-        self._to_checkpoint: deque[tuple[int, int]] = deque()
-
-    # What the driver asks.
+        self._books = Books(shard)
 
     def state_of(self, transaction: str) -> State:
         """Where a transaction is; UNKNOWN if it never began here, or has ended."""
-        found = self._transactions.get(transaction)
-        return State.UNKNOWN if found is None else found.state
+        return self._books.records.get(transaction, _NO_RECORD).state
 
     def in_doubt(self) -> list[InDoubt]:
         """The transactions that wait for another shard's decision, oldest first."""
-        return sorted(
-            (
-                InDoubt(name, self.shard, each.deciding, each.participants, each.prepared_at)
-                for name, each in self._transactions.items()
-                if each.state is State.PREPARED
-            ),
-            key=lambda each: each.prepared_at,
-        )
+        found = [
+            InDoubt(name, self.shard, record.deciding, record.participants, record.prepared_at)
+            for name, record in self._books.records.items()
+            if record.state is State.PREPARED
+        ]
+        return sorted(found, key=lambda each: each.prepared_at)
 
     def truncate_before(self, checkpointed: int) -> int:
         """The sequence before which the log is no longer needed.
@@ -163,18 +86,16 @@ class Participant:
         What is kept beyond that: every PREPARE without outcome, every PREPARE whose COMMIT_PREPARED would be
         replayed, and every decision that another shard may still ask for.
         """
-        while self._to_checkpoint and self._to_checkpoint[0][0] <= checkpointed:
-            self._to_checkpoint.popleft()
-        needed = [checkpointed + 1]
-        needed.extend(prepared_at for _, prepared_at in self._to_checkpoint)
-        for each in self._transactions.values():
-            if each.state in (State.PREPARED, State.COMMITTING):
-                needed.append(each.prepared_at)
-            elif each.state is State.DECIDED and each.unfinished:
-                needed.append(each.sequence)
+        to_checkpoint = self._books.to_checkpoint
+        while to_checkpoint and to_checkpoint[0][0] <= checkpointed:
+            to_checkpoint.popleft()
+        needed = [checkpointed + 1, *(prepared_at for _, prepared_at in to_checkpoint)]
+        for record in self._books.records.values():
+            if record.state in (State.PREPARED, State.COMMITTING):
+                needed.append(record.prepared_at)
+            elif record.state is State.DECIDED and record.unfinished:
+                needed.append(record.sequence)
         return min(needed)
-
-    # What happens: every call returns effects.
 
     def recover(self, entry: Entry) -> Apply | None:
         """Take in an entry of the log: all of them, in order, when the shard is opened.
@@ -185,61 +106,57 @@ class Participant:
         name, sequence = entry.transaction, entry.sequence
         match entry.kind:
             case EntryKind.PREPARE:
-                body = records.decode_prepare(entry.body)
-                self._transactions[name] = _Transaction(
-                    State.PREPARED, body.deciding, body.participants, prepared_at=sequence
+                prepare = records.decode_prepare(entry.body)
+                self._books.records[name] = Record(
+                    State.PREPARED, prepare.deciding, prepare.participants, prepared_at=sequence
                 )
             case EntryKind.ABORT:
-                self._transactions.pop(name, None)
+                self._books.records.pop(name, None)
             case EntryKind.COMMIT_PREPARED:
-                self._transactions.pop(name, None)
+                self._books.records.pop(name, None)
                 prepared_at = records.decode_commit_prepared(entry.body)
-                self._to_checkpoint.append((sequence, prepared_at))
+                self._books.to_checkpoint.append((sequence, prepared_at))
                 return Apply(name, sequence, prepared_at)
             case EntryKind.COMMIT:
-                participants = records.decode_commit(entry.body).participants
-                if unfinished := set(participants) - {self.shard}:
-                    self._transactions[name] = _Transaction(
-                        State.DECIDED,
-                        self.shard,
-                        participants,
-                        sequence=sequence,
-                        applied=True,
-                        heard=True,
-                        unfinished=unfinished,
-                    )
+                self._recover_decision(name, sequence, records.decode_commit(entry.body).participants)
                 return Apply(name, sequence, sequence)
             case _:
                 pass
         return None
 
+    def _recover_decision(self, name: str, sequence: int, participants: tuple[int, ...]) -> None:
+        """Keep a decision of several shards: any of them may have to ask, or need to be told."""
+        if unfinished := set(participants) - {self.shard}:
+            self._books.records[name] = Record(
+                State.DECIDED,
+                self.shard,
+                participants,
+                sequence=sequence,
+                applied=True,
+                heard=True,
+                unfinished=unfinished,
+            )
+
     def begin(self, transaction: str) -> None:
         """A transaction begins to write on this shard."""
-        invariant(transaction not in self._transactions, f"{transaction} begins a second time")
-        self._transactions[transaction] = _Transaction()
+        invariant(transaction not in self._books.records, f"{transaction} begins a second time")
+        self._books.records[transaction] = Record()
 
     def receive(self, message: ParticipantMessage) -> ParticipantEffects:
         """A message of a coordinator or of another participant."""
-        match message:
-            case Finish(committed=True):
-                kind = Input.FINISH_COMMITTED
-            case Finish():
-                kind = Input.FINISH_ABORTED
-            case _:
-                kind = _INPUTS[type(message)]
+        if isinstance(message, Finish):
+            kind = Input.FINISH_COMMITTED if message.committed else Input.FINISH_ABORTED
+        else:
+            kind = _INPUTS[type(message)]
         return self._step(kind, message.transaction, message)
 
     def logged(self, transaction: str, kind: EntryKind, sequence: int) -> ParticipantEffects:
         """An entry is in the log; durable, if its Append asked for that."""
-        if kind is EntryKind.ABORT:
-            return ()
-        return self._step(Input.LOGGED, transaction, sequence)
+        return () if kind is EntryKind.ABORT else self._step(Input.LOGGED, transaction, sequence)
 
-    def not_logged(self, transaction: str, kind: EntryKind, reason: str = _LOG_FULL) -> ParticipantEffects:
-        """The log refused an entry; it will never be found in it."""
-        if kind is EntryKind.ABORT:
-            return ()
-        return self._step(Input.NOT_LOGGED, transaction, reason)
+    def not_logged(self, transaction: str, kind: EntryKind, reason: str) -> ParticipantEffects:
+        """The log refused an entry, and it will never be found in it. reason: for the user."""
+        return () if kind is EntryKind.ABORT else self._step(Input.NOT_LOGGED, transaction, reason)
 
     def log_failed(self) -> ParticipantEffects:
         """The log failed for good: nothing that was not reported to be durable will be."""
@@ -251,43 +168,34 @@ class Participant:
 
     def synced(self, up_to: int) -> ParticipantEffects:
         """The log is durable up to this sequence."""
-        effects: list[ParticipantEffects] = []
-        while self._to_sync and self._to_sync[0][0] <= up_to:
-            _, transaction = self._to_sync.popleft()
-            effects.append(self._step(Input.SYNCED, transaction, None))
-        return sum(effects, ())
+        durable: list[str] = []
+        to_sync = self._books.to_sync
+        while to_sync and to_sync[0][0] <= up_to:
+            durable.append(to_sync.popleft()[1])
+        return tuple(chain.from_iterable([self._step(Input.SYNCED, name, None) for name in durable]))
 
     def coordinator_lost(self, transaction: str) -> ParticipantEffects:
         """The transaction's session is gone, and with it its coordinator."""
         return self._step(Input.COORDINATOR_LOST, transaction, None)
 
     def tick(self) -> ParticipantEffects:
-        """Ask and tell again; and have lazily written outcomes synced."""
+        """Ask and tell again; and have outcomes synced that were left unsynced."""
         effects = self._step_all(Input.TICK)
-        if self._to_sync:
-            effects += (Sync(self._to_sync[-1][0]),)
+        if self._books.to_sync:
+            effects += (Sync(self._books.to_sync[-1][0]),)
         return effects
 
-    def _step(self, kind: Input, transaction: str, given: object) -> ParticipantEffects:
-        found = self._transactions.get(transaction)
-        state = State.UNKNOWN if found is None else found.state
-        step = _Step(self, transaction, found or _NOBODY, given)
-        return _TRANSITIONS[kind][state](step)
+    def _step(self, kind: Input, name: str, given: object) -> ParticipantEffects:
+        record = self._books.records.get(name, _NO_RECORD)
+        transition = TRANSITIONS[kind].get(record.state)
+        if transition is None:
+            raise InternalError(
+                f"{kind.name} of {name} on shard {self.shard}, where it is {record.state.name}"
+            )
+        return transition(Step(self._books, name, record, given))
 
     def _step_all(self, kind: Input) -> ParticipantEffects:
         """The same to every transaction, in the order in which they began."""
-        return sum((self._step(kind, name, None) for name in list(self._transactions)), ())
-
-    def _forget(self, transaction: str) -> None:
-        del self._transactions[transaction]
-
-
-_NOBODY = _Transaction(State.UNKNOWN)
-"""Stands for a transaction of which nothing is kept. No transition of UNKNOWN changes it."""
-
-_INPUTS: Mapping[type[ParticipantMessage], Input] = {
-    Prepare: Input.PREPARE,
-    Decide: Input.DECIDE,
-    Ask: Input.ASK,
-    Finished: Input.FINISHED,
-}
+        return tuple(
+            chain.from_iterable([self._step(kind, name, None) for name in list(self._books.records)])
+        )

@@ -1,8 +1,8 @@
 """Two-phase commit: what its two machines say to each other, and what they ask of whoever drives them.
 
-**The protocol.** A transaction has written on some shards. One of them is the *deciding shard*; a COMMIT in its log is the
-decision, and there is no other log of decisions. The coordinator (`coordinator.py`, one for each transaction, at the
-session) asks every other shard to prepare; each logs a PREPARE, durably, and votes. With all votes in, it asks the
+**The protocol.** A transaction has written on some shards. One of them is the *deciding shard*; a COMMIT in its log is
+the decision, and there is no other log of decisions. The coordinator (`coordinator.py`, one for each transaction, at
+the session) asks every other shard to prepare; each logs a PREPARE, durably, and votes. With all votes in, it asks the
 deciding shard to decide; that one logs a COMMIT, durably, with its own operations. So n shards take n syncs, and one
 shard takes one: the first phase is empty. The others then log COMMIT_PREPARED, which need not be durable before they
 apply it: until it is, the decision is kept. Presumed abort: a PREPARE whose deciding shard knows nothing of the
@@ -34,12 +34,13 @@ with a Finish, or with nothing as long as it is undecided.
 3. If the log refuses an entry, and what was written of it is cut off again (a full disk), `not_logged()` is called.
    If a sync fails, the log is of no more use: `log_failed()` is called in place of `logged()` for whatever was not
    durable, and the shard has to be opened anew.
-4. `Apply`: the shard's state takes the transaction in, in the order of the sequences, and then `applied()` is called. An
-   Apply that fails makes the shard's state useless: close the shard, and replay its log into the last checkpoint. A
-   checkpoint may hold only what is durable in the log: sync the log up to what is applied before writing one.
-5. `synced()` is called when entries became durable that needed no sync. `Sync` asks for one when there was none for long.
-6. `begin()` is called once, before the first Prepare or Decide for a transaction can be sent to the shard, and never again
-   for a transaction that has ended there. It is the participant's protection against messages from the past.
+4. `Apply`: the shard's state takes the transaction in, in the order of the sequences, and then `applied()` is called.
+   An Apply that fails makes the shard's state useless: close the shard, and replay its log into the last checkpoint.
+   A checkpoint may hold only what is durable in the log: sync the log up to what is applied before writing one.
+5. `synced()` is called when entries became durable that needed no sync. `Sync` asks for one, when there was none for
+   long.
+6. `begin()` is called once, before the first Prepare or Decide for a transaction can be sent to the shard, and never
+   again for a transaction that has ended there. It is the participant's protection against messages from the past.
 7. `coordinator_lost()` is called when the session of a transaction is gone. Calling it wrongly is safe: it may abort
    the transaction, and it may make its coordinator answer `Outcome.UNKNOWN`.
 8. `tick()` is called now and then (every second, say).
