@@ -130,6 +130,18 @@ class MissingShardFileError(OperationalError):
     sqlstate = "58P01"
 
 
+class LogDamagedError(OperationalError):
+    """A shard's log is damaged, incomplete, newer than this program, or another shard's."""
+
+    sqlstate = "XX001"
+
+
+class LogFailedError(OperationalError):
+    """A shard's log could not be made durable, and takes nothing more until the database is opened again."""
+
+    sqlstate = "58030"
+
+
 class QueryCanceledError(OperationalError):
     """The statement was cancelled by its user or by a timeout."""
 
