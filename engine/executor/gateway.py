@@ -24,7 +24,7 @@ from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_dir
 from ..storage.scratch import Scratch
 from ..types import quote_identifier, quote_string
 from . import user_catalog
-from .reading.binding import shards_of, view_sql
+from .reading.binding import rows_name, shards_of, view_sql
 from .statistics import ShardStatistics
 from .versions import ShardVersions, WriteLock
 
@@ -193,8 +193,9 @@ class Gateway:
             raise
 
     def show_table(self, table: Table) -> None:
-        """Make or renew the gateway's view of a table, and what was waiting for it."""
-        duck.execute(self.instance, view_sql(table))
+        """Make or renew the gateway's views of a table, and what was waiting for them."""
+        for sql in view_sql(table):
+            duck.execute(self.instance, sql)
         self.make_definitions()
 
     def await_definitions(self, definitions: Iterable[Definition]) -> None:
@@ -232,9 +233,10 @@ class Gateway:
         self.sequence_blocks.pop(sequence.key, None)
 
     def hide_table(self, table: Table) -> None:
-        """Take the gateway's view of a table away."""
-        name = f"memory.{quote_identifier(table.schema)}.{quote_identifier(table.name)}"
-        duck.execute(self.instance, f"DROP VIEW IF EXISTS {name}")
+        """Take the gateway's views of a table away."""
+        for name in (table.name, rows_name(table)):
+            view = f"memory.{quote_identifier(table.schema)}.{quote_identifier(name)}"
+            duck.execute(self.instance, f"DROP VIEW IF EXISTS {view}")
 
     def drop_from_shards(self, table: Table) -> None:
         """Drop what the shards have of a table, as far as it is there."""

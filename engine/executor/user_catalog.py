@@ -14,6 +14,7 @@ from __future__ import annotations
 from ..sql.sequences import at_gateway_sql
 from ..storage import duck
 from .own_settings import READER, rows_sql
+from .reading.binding import ROWS_PREFIX
 
 SCHEMA = "memory.duckraft_lists"
 """Where the macros are."""
@@ -25,8 +26,12 @@ _IS_OURS = (
     "(starts_with(database_name, 'duckraft_') OR (database_name = 'memory' AND (schema_name = 'duckraft'"
     " OR starts_with(schema_name, 'duckraft_'))))"
 )
-_MADE_BY_US = "database_name = 'temp' AND regexp_matches({}, '^(__)?duckraft_')"
-"""Temporary tables and views that duckraft makes while it runs a statement. To be filled in: the column of the name."""
+_MADE_BY_US = (
+    "(database_name = 'temp' AND regexp_matches({0}, '^(__)?duckraft_')"
+    f" OR database_name = 'memory' AND starts_with({{0}}, '{ROWS_PREFIX}'))"
+)
+"""What duckraft makes beside the user's: temporary tables and views while it runs a statement, the views with the rows
+of tables. To be filled in: the column of the name."""
 
 _MOVED = (
     "'memory' AS database_name, h.database_oid AS database_oid, h.schema_name AS schema_name,"

@@ -17,6 +17,10 @@ Measured with 256 shards, two million rows: a join takes a quarter of the time, 
 plans and starts every branch by itself, and a view is not even parsed."""
 
 
+ROWS_PREFIX = "duckraft_rows "
+"""How the names of the views begin that no user sees."""
+
+
 def shard_table(table: Table, shard: int) -> str:
     """The full name of one shard of a table; a reference table has one."""
     return qualified(table.placements[0 if table.is_reference else shard], table.schema, table.name)
@@ -38,7 +42,8 @@ def union_of(fragment: Fragment) -> str:
 
     def on_shard(shard: int) -> str:
         return fragment.sql(
-            lambda table: shard_table(table, shard), lambda move: f"({_moved_sql(move, shard)})"
+            lambda table: shard_table(table, shard),
+            lambda move: f"({moved_rows(move, shard, f'({union_of(move.source)})')})",
         )
 
     return " UNION ALL ".join(map(on_shard, fragment.shards))
@@ -53,19 +58,32 @@ def _reads_most_of_many(fragment: Fragment) -> bool:
     )
 
 
-def _moved_sql(move: Move, shard: int) -> str:
-    """The rows that a move brings to one shard: where all files are attached, they are read where they are."""
-    rows = f"SELECT * FROM ({union_of(move.source)})"
+def moved_rows(move: Move, shard: int, source: str) -> str:
+    """A query for the rows that a move brings to one shard. source: a relation with all rows that move."""
+    rows = f"SELECT * FROM {source}"
     return rows if move.number_sql is None else f"{rows} WHERE {move.number_sql} = {shard}"
 
 
-def view_sql(table: Table) -> str:
-    """The gateway's view of a table: all its shards, under the user's own name for it."""
+def view_sql(table: Table) -> tuple[str, str]:
+    """The statements that make the gateway's two views of a table.
+
+    The first has the rows of all its shards, the second bears the user's own name for the table and reads the first
+    by its bare name: on a connection that has a temporary view of that name, the table is what that view says.
+    """
     columns = ", ".join(quote_identifier(column.name) for column in table.columns)
     parts = [
         f"SELECT {columns} FROM {shard_table(table, shard)}" for shard in range(table.strategy.shard_count)
     ]
-    return f"CREATE OR REPLACE VIEW {view_name(table)} AS {' UNION ALL '.join(parts)}"
+    rows = quote_identifier(rows_name(table))
+    return (
+        f"CREATE OR REPLACE VIEW memory.{quote_identifier(table.schema)}.{rows} AS {' UNION ALL '.join(parts)}",
+        f"CREATE OR REPLACE VIEW {view_name(table)} AS SELECT {columns} FROM {rows}",
+    )
+
+
+def rows_name(table: Table) -> str:
+    """The name of the view with the rows of a table, which no other table's has in any schema."""
+    return f"{ROWS_PREFIX}{quote_identifier(table.schema)}.{quote_identifier(table.name)}"
 
 
 def view_name(table: Table) -> str:

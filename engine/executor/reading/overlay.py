@@ -1,0 +1,273 @@
+"""The rows that a transaction has itself written and not committed, put over what the gateway sees.
+
+The gateway's connection sees committed rows only; the rows of a shard as the transaction has left them are seen by the
+one connection that wrote them, its writer. So each fragment's rows on such a shard are fetched from the writer into a
+temporary table at the gateway, and the other shards are read where they are attached. A text that runs over the
+gateway's views needs the tables themselves: a temporary view takes the place of what the view of a table reads.
+Promises: nothing is copied that the fragment does not give, and no table that was not changed. What was made is gone
+after `close`. No statement that a writer might refuse runs there: its transaction would be lost.
+Leaves to others: when the snapshots were taken, who may read (`transactions`), how rows are copied (`carrying.py`).
+
+How to call it, with a connection to the gateway that has no open result, inside whatever transaction it is in:
+
+    overlay = Overlay(connections, {number: writer.connection, …}, changed)
+    try:
+        sql, parameters = overlay.merge_sql(plan, parameters)   # or: overlay.show(tables), and then the user's text
+        duck.execute(connections.gateway, sql, parameters)
+    except BaseException:
+        overlay.close()
+        raise
+    Result(…, source=connections.gateway, on_close=overlay.close)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+
+from ...catalog.model import REFERENCE_SHARD, Table
+from ...errors import Error, NotSupportedError
+from ...planner.plan import Fragment, Move, Plan, TableSlot
+from ...sql.parameters import check_parameters, parameters_in
+from ...storage import duck
+from ...types import Column, Parameters, quote_identifier
+from ..connections import SessionConnections
+from .binding import attached_sql, moved_rows, rows_name, shard_table, union_of
+from .carrying import Source, bring
+from .transport import can_be_carried
+
+ROW = "duckraft row"
+"""The column of a copied table with DuckDB's number of the row on its shard: `rowid`, valid for the writer."""
+
+_numbers = itertools.count(1)
+
+
+class Overlay:
+    """For one statement of one session. Used by the thread of the session.
+
+    written: the connection of each writer, by number of the database's shard; −1 is the reference shard. changed:
+    whether the transaction may have changed a table's rows on a shard of the database; None if that is not known.
+    """
+
+    def __init__(
+        self,
+        connections: SessionConnections,
+        written: Mapping[int, duck.Connection],
+        changed: Callable[[Table, int], bool] | None = None,
+    ) -> None:
+        self._connections = connections
+        self._gateway = connections.gateway
+        self._written = dict(written)
+        self._changed = changed
+        self._made: list[str] = []
+        self._copies: dict[tuple[tuple[str, str], int, bool], str] = {}
+        self._moves: dict[str, str | None] = {}
+        self._parameters: Parameters = None
+
+    def is_changed(self, table: Table, shard: int) -> bool:
+        """Whether a shard of a table may have rows that only its writer sees. shard: of the table."""
+        number = table.placements[shard]
+        return number in self._written and (self._changed is None or self._changed(table, number))
+
+    def merge_sql(self, plan: Plan, parameters: Parameters) -> tuple[str, Parameters]:
+        """The merge SQL of a plan with fragments, whose rows are there, and those of the parameters that it uses.
+
+        Raises errors.Error.
+        """
+        check_parameters(attached_sql(plan), parameters)
+        self._parameters = parameters
+        bound = {fragment.name: self._union(fragment) for fragment in plan.fragments()}
+        sql = plan.merge_sql(lambda fragment: f"({bound[fragment.name]})")
+        return sql, parameters_in(sql, parameters)
+
+    def show(self, tables: Iterable[Table]) -> None:
+        """Let every text that runs on the gateway's connection see these tables as the transaction has left them.
+
+        That is so for views and macros over them, too, whatever they are called by. Raises errors.Error.
+        """
+        for table in tables:
+            shards = range(table.strategy.shard_count)
+            if not any(self.is_changed(table, shard) for shard in shards):
+                continue
+            columns = _columns_of(table)
+            parts = [f"SELECT {columns} FROM {self.relation(table, shard)}" for shard in shards]
+            view = f"temp.{quote_identifier(rows_name(table))}"
+            self._made.append(f"VIEW IF EXISTS {view}")
+            duck.execute(self._gateway, f"CREATE OR REPLACE TEMP VIEW {view} AS {' UNION ALL '.join(parts)}")
+
+    def relation(self, table: Table, shard: int) -> str:
+        """The name under which the gateway's connection reads a shard of a table as the transaction has left it."""
+        return self._copied(table, shard) if self.is_changed(table, shard) else shard_table(table, shard)
+
+    def numbered(self, table: Table, shard: int) -> tuple[str, str]:
+        """As `relation`, and the name of its column with the number by which the writer knows a row."""
+        if self.is_changed(table, shard):
+            return self._copied(table, shard, numbered=True), quote_identifier(ROW)
+        return shard_table(table, shard), "rowid"
+
+    def close(self) -> None:
+        """Drop what was made, unless its transaction or its connection has taken it along. Closing twice is fine."""
+        made, self._made = self._made, []
+        self._copies.clear()
+        self._moves.clear()
+        for what in reversed(made):
+            with suppress(Error):
+                duck.clean_up(self._gateway, f"DROP {what}")
+
+    def _new_table(self) -> str:
+        """A name for a temporary table, in full, that is dropped from the gateway's connection in the end."""
+        table = f"temp.duckraft_own_{next(_numbers)}"
+        self._made.append(f"TABLE IF EXISTS {table}")
+        return table
+
+    def _copied(self, table: Table, shard: int, *, numbered: bool = False) -> str:
+        """A table of the gateway's connection with the rows of a shard as its writer sees them."""
+        key = (table.key, shard, numbered)
+        if key not in self._copies:
+            columns = table.columns
+            if not can_be_carried(columns, {}):
+                raise _not_carried(table)
+            listed = _columns_of(table)
+            if numbered:
+                columns = (*columns, Column(ROW, "BIGINT"))
+                listed += f", rowid AS {quote_identifier(ROW)}"
+            source = (
+                self._written[table.placements[shard]],
+                f"SELECT {listed} FROM {shard_table(table, shard)}",
+            )
+            self._copies[key] = bring(self._gateway, self._new_table(), [source], columns)
+        return self._copies[key]
+
+    def _union(self, fragment: Fragment) -> str:
+        """The rows of a fragment on all its shards."""
+        own = [shard for shard in fragment.shards if self._is_own(fragment, shard)]
+        others = [shard for shard in fragment.shards if shard not in own]
+        is_touched = bool(own or self._changed_references(fragment))
+        if not is_touched and all(self._moved(move) is None for move in fragment.moves()):
+            return union_of(fragment)
+        parts = [self._here(fragment, shard) for shard in others]
+        return " UNION ALL ".join([*parts, *self._fetched(fragment, own)] if own else parts)
+
+    def _is_own(self, fragment: Fragment, shard: int) -> bool:
+        """Whether the fragment's rows on a shard depend on what only the shard's writer sees."""
+        place = fragment.place(shard)
+        return any(
+            self.is_changed(table, 0 if table.is_reference else shard)
+            for table in _tables_in(fragment)
+            if table.is_reference == (place == REFERENCE_SHARD)
+        )
+
+    def _changed_references(self, fragment: Fragment) -> list[Table]:
+        """The reference tables that a fragment reads beside sharded ones, and of which only a writer sees all rows."""
+        if fragment.place(fragment.shards[0]) == REFERENCE_SHARD:
+            return []
+        return [table for table in _tables_in(fragment) if table.is_reference and self.is_changed(table, 0)]
+
+    def _here(self, fragment: Fragment, shard: int) -> str:
+        """The fragment's text for a shard, to run on the gateway's connection."""
+        return fragment.sql(
+            lambda table: self.relation(table, 0 if table.is_reference else shard),
+            lambda move: f"({self._arrived(move, shard)})",
+        )
+
+    def _arrived(self, move: Move, shard: int) -> str:
+        """A query on the gateway's connection for what a move brings to a shard."""
+        return moved_rows(move, shard, self._moved(move) or f"({union_of(move.source)})")
+
+    def _moved(self, move: Move) -> str | None:
+        """A table of the gateway's connection with what moves; None if the attached shards have just that."""
+        if move.name not in self._moves:
+            union = self._union(move.source)
+            table = None
+            if union != union_of(move.source):
+                table = self._new_table()
+                self._create(table, union)
+            self._moves[move.name] = table
+        return self._moves[move.name]
+
+    def _create(self, table: str, query: str) -> None:
+        """Make a table of the gateway's connection of a query that runs there."""
+        sql = f"CREATE TEMP TABLE {table} AS {query}"
+        duck.execute(self._gateway, sql, parameters_in(sql, self._parameters))
+
+    def _fetched(self, fragment: Fragment, own: Sequence[int]) -> list[str]:
+        """Queries on the gateway's connection for a fragment's rows on shards that the transaction has changed."""
+        columns = self._columns(fragment, own[0])
+        states = dict(fragment.states)
+        if columns is None or not can_be_carried(columns, states):
+            return [self._here(fragment, shard) for shard in own]
+        with ExitStack() as lent:
+            sources: list[Source] = []
+            for shard in own:
+                writer = self._written[fragment.place(shard)]
+                names = self._lend(fragment, shard, writer, lent)
+                if names is None:
+                    return [self._here(fragment, shard) for shard in own]
+                sources.append((writer, self._there(fragment, shard, names)))
+            rows = bring(self._gateway, self._new_table(), sources, columns, states, self._parameters)
+        return [f"SELECT * FROM {rows}"]
+
+    def _columns(self, fragment: Fragment, shard: int) -> list[Column] | None:
+        """The fragment's columns; None if a writer might refuse its text, such as for a macro of the session alone.
+
+        Asked of a connection like the writer's: an error of its own would end the writer's transaction.
+        """
+        sql = fragment.sql(
+            lambda table: shard_table(table, shard),
+            lambda move: f"({moved_rows(move, shard, f'({union_of(move.source)})')})",
+        )
+        with self._connections.reader(fragment.place(shard)) as connection:
+            try:
+                described = duck.rows(connection, f"DESCRIBE {sql}", parameters_in(sql, self._parameters))
+            except Error:
+                return None
+        return [Column(str(row[0]), str(row[1])) for row in described]
+
+    def _there(self, fragment: Fragment, shard: int, lent: Mapping[str, str]) -> str:
+        """The fragment's text for a shard, to run on the shard's writer. lent: what `_lend` gave."""
+        return fragment.sql(
+            lambda table: (
+                lent.get(shard_table(table, 0), shard_table(table, shard))
+                if table.is_reference
+                else shard_table(table, shard)
+            ),
+            lambda move: lent[move.name],
+        )
+
+    def _lend(
+        self, fragment: Fragment, shard: int, writer: duck.Connection, lent: ExitStack
+    ) -> dict[str, str] | None:
+        """Bring to a writer what it needs and does not see: the names there of moved relations and reference tables.
+
+        lent: gets what drops them again. None if they cannot be brought.
+        """
+        queries = {move.name: self._arrived(move, shard) for move in fragment.moves()}
+        for table in self._changed_references(fragment):
+            queries[shard_table(table, 0)] = f"SELECT {_columns_of(table)} FROM {self.relation(table, 0)}"
+        names: dict[str, str] = {}
+        for what, query in queries.items():
+            parameters = parameters_in(query, self._parameters)
+            described = duck.rows(self._gateway, f"DESCRIBE {query}", parameters)
+            columns = [Column(str(row[0]), str(row[1])) for row in described]
+            if not can_be_carried(columns, {}):
+                return None
+            names[what] = f"temp.duckraft_own_{next(_numbers)}"
+            lent.callback(duck.clean_up, writer, f"DROP TABLE IF EXISTS {names[what]}")
+            bring(writer, names[what], [(self._gateway, query)], columns, {}, self._parameters)
+        return names
+
+
+def _tables_in(fragment: Fragment) -> list[Table]:
+    return [piece.table for piece in fragment.pieces if isinstance(piece, TableSlot)]
+
+
+def _columns_of(table: Table) -> str:
+    return ", ".join(quote_identifier(column.name) for column in table.columns)
+
+
+def _not_carried(table: Table) -> NotSupportedError:
+    return NotSupportedError(
+        f'"{table.name}" has been changed in this transaction and has values that do not travel between connections',
+        hint="Read it before the transaction changes it, or after COMMIT.",
+    )
