@@ -31,7 +31,7 @@ Statement: TypeAlias = duckdb.Statement
 """A statement that DuckDB's parser has read: any connection can run it, any number of times."""
 
 Value: TypeAlias = duckdb.Value
-"""A parameter with a DuckDB type: `Value(1, "UTINYINT")`."""
+"""A parameter with a DuckDB type of its own: see `typed_value`."""
 
 
 def open_instance(threads: int | None = None, memory_limit: str | None = None) -> Connection:
@@ -69,6 +69,11 @@ def execute(
         )
     except duckdb.Error as error:
         raise translate(error, sql) from None
+
+
+def typed_value(value: Any, kind: str) -> Value:
+    """A parameter with a type. kind: as DuckDB writes it, such as `UTINYINT`."""
+    return duckdb.Value(value, duckdb.sqltype(kind))
 
 
 def parse(connection: Connection, sql: str) -> Statement | None:
