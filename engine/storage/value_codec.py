@@ -194,19 +194,19 @@ def _read_zone(data: bytes, at: int) -> tuple[tzinfo, int]:
 
 
 def _read_time(data: bytes, at: int) -> tuple[time, int]:
-    kind, *clock = _TIME.unpack_from(data, at)
+    kind, hour, minute, second, microsecond = _TIME.unpack_from(data, at)
     end, zone = at + _TIME.size, None
     if kind == b"z":
         zone, end = _read_zone(data, end)
-    return time(*clock, zone), end
+    return time(hour, minute, second, microsecond, zone), end
 
 
 def _read_datetime(data: bytes, at: int) -> tuple[datetime, int]:
-    kind, *fields = _DATETIME.unpack_from(data, at)
+    kind, year, month, day, hour, minute, second, microsecond = _DATETIME.unpack_from(data, at)
     end, zone = at + _DATETIME.size, None
     if kind == b"Z":
         zone, end = _read_zone(data, end)
-    return datetime(*fields, zone), end
+    return datetime(year, month, day, hour, minute, second, microsecond, zone), end
 
 
 def _read_list(data: bytes, at: int) -> tuple[list[Any], int]:
