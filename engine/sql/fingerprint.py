@@ -8,6 +8,7 @@ Leaves to others: what may be concluded from the shape (`planner/cache.py` uses 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 from .lexer import Kind, scan
@@ -19,7 +20,7 @@ _PART = re.compile(
     | (?P<string>'[^'\\]*(?:''[^'\\]*)*')
     | (?P<number>\d+(?:\.\d+)?(?![\w.$]))
     | (?P<blank>\s+)
-    | (?P<other>[-(),;=<>*.+%?](?!-)|\$\d+|\$[^\W\d]\w*(?!\$))
+    | (?P<other>[(),;]|[-=<>*.+%?](?!-)|\$\d+|\$[^\W\d]\w*(?!\$))
     """,
     re.VERBOSE,
 )
@@ -51,6 +52,14 @@ def fingerprint(text: str) -> tuple[str, tuple[str, ...]] | None:
         else:
             shape.append(part.group())
     return ("".join(shape), tuple(literals)) if position == len(text) else None
+
+
+def with_literals(shape: str, literals: Sequence[str]) -> str:
+    """A text of this shape. literals: as many as the shape has, each of the kind that it has there."""
+    left = iter(literals)
+    return "".join(
+        next(left) if part.lastindex in (_STRING, _NUMBER) else part.group() for part in _PART.finditer(shape)
+    )
 
 
 def literal_value(literal: str) -> int | Decimal | float | str:

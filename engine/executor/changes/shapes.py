@@ -1,0 +1,297 @@
+"""Small writes that are known: changes of rows of one shard whose text, but for its values, was seen before.
+
+Of such a shape it is known which table it changes and where its values name the shard key, so that nothing has to be
+parsed to tell the shard and the lock of the next one. It costs some microseconds.
+Promises: bounded; a shape is good for one catalog version only; what is told here is what `targets.py` would tell.
+Leaves to others: running the statement, whether the session has names or settings of its own that change what it means.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+
+from ...catalog.model import Table
+from ...planner.comparison import Constant
+from ...sql.classify import StatementKind, classify
+from ...sql.fingerprint import fingerprint, number_parameters, with_literals
+from ...sql.insert import parse_insert
+from ...sql.lexer import Kind, significant
+from ...types import Parameters
+from ..gateway import Gateway
+from .columns import insertable_columns
+from .dml import planned_change
+from .insert import pinned_values
+from .pinned import Choice, PinnedKey, PinnedRows
+from .targets import WriteTargets
+from .unsteady import calls_unsteady_function
+
+CAPACITY = 1024
+LONGEST_TEXT = 4096
+"""Characters; longer statements are seldom sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowText:
+    """The row of `INSERT INTO t (a, b) VALUES (…)`, so that many such inserts can be written as one.
+
+    head: the text before the row. pieces: that of the row, between its literals.
+    """
+
+    head: str
+    pieces: tuple[str, ...]
+
+    def row(self, literals: Sequence[str]) -> str:
+        """The row with these literals; parameters in it are `?`, in their order."""
+        if not literals:
+            return self.pieces[0]
+        filled = [part for pair in zip(self.pieces, literals, strict=False) for part in pair]
+        return "".join([*filled, self.pieces[-1]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WriteShape:
+    """What is known of all statements of one shape.
+
+    tag: the command tag without the number of rows. parameter_count: how many values it takes, if they are a sequence.
+    is_replayable: whether its text has the same effect each time that it runs on the same rows of its keys.
+    row_text: for an INSERT of one row that can be written together with others; None for any other.
+    """
+
+    table: Table
+    catalog_version: int
+    tag: str
+    parameter_count: int
+    is_replayable: bool
+    returning: bool
+    pinned: PinnedRows
+    row_text: RowText | None
+
+    def known(self, parameters: Parameters, literals: Sequence[str]) -> KnownWrite | None:
+        """The write for these values; None if its keys are not certain, are on several shards, or are none."""
+        is_sequence = not isinstance(parameters, Mapping)
+        if is_sequence and len(parameters or ()) != self.parameter_count:
+            return None
+        keys = self.pinned.keys(parameters, literals)
+        if not keys or (len(keys) > 1 and len({shard for shard, _ in keys}) > 1):
+            return None
+        row = None if self.row_text is None or not is_sequence else self.row_text.row(literals)
+        return KnownWrite(self, keys[0][0], keys, row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownWrite:
+    """One statement of a known shape.
+
+    shard: the number of the database's shard that runs it. keys: those of all rows that it reads or writes, for the
+    locks. row: its row as text; behind `shape.row_text.head`, rows of many such statements make one that does what all
+    of them do, with their parameters one after another. None if it must run alone.
+    """
+
+    shape: WriteShape
+    shard: int
+    keys: tuple[PinnedKey, ...]
+    row: str | None
+
+
+class WriteShapes:
+    """The shapes of a database, the least recently learnt leaving first. Safe for threads."""
+
+    def __init__(self, gateway: Gateway, targets: WriteTargets, capacity: int = CAPACITY) -> None:
+        self._gateway = gateway
+        self._targets = targets
+        self._capacity = capacity
+        self._shapes: OrderedDict[str, tuple[int, WriteShape | None]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def find(self, text: str, parameters: Parameters) -> KnownWrite | None:
+        """The write that a text is; None if its shape is not known, or it is none for the fast road."""
+        if not self._shapes or len(text) > LONGEST_TEXT:
+            return None
+        if text[-1:] == ";":
+            text = text[:-1]
+        # A text with parameters comes again as it is; one with literals seldom does.
+        found = fingerprint(text) if parameters is None else _remembered(text)
+        if found is None:
+            return None
+        version, shape = self._shapes.get(found[0], (0, None))
+        if shape is None or version != self._gateway.catalog.version:
+            return None
+        return shape.known(parameters, found[1])
+
+    def learn(self, text: str, parameters: Parameters) -> None:
+        """Remember the shape of a statement that the database has run, if there is none yet.
+
+        The caller keeps definitions from changing. Raises errors.Error if DuckDB cannot be asked for the columns.
+        """
+        found = fingerprint(text) if len(text) <= LONGEST_TEXT else None
+        if found is None:
+            return
+        version = self._gateway.catalog.version
+        if self._shapes.get(found[0], (0, None))[0] == version:
+            return
+        shape = self._shape(*found, parameters)
+        with self._lock:
+            self._shapes[found[0]] = (version, shape)
+            self._shapes.move_to_end(found[0])
+            while len(self._shapes) > self._capacity:
+                self._shapes.popitem(last=False)
+
+    def _shape(self, shape: str, literals: Sequence[str], parameters: Parameters) -> WriteShape | None:
+        markers = [_marker(number, literal) for number, literal in enumerate(literals)]
+        if _MARK in shape:
+            return None
+        text = number_parameters(with_literals(shape, markers))
+        kind = classify(text).kind
+        if kind is StatementKind.INSERT:
+            found = self._insert(text)
+        elif kind in (StatementKind.UPDATE, StatementKind.DELETE):
+            found = self._change(text, parameters)
+        else:
+            return None
+        if found is None or self._targets.related(found.table):
+            return None
+        pinned = _with_slots(
+            found.pinned, {_marked_value(marker): slot for slot, marker in enumerate(markers)}
+        )
+        if pinned is None:
+            return None
+        row_text = found.row_text
+        if row_text is not None:
+            row_text = _with_gaps(row_text, markers)
+        return replace(found, pinned=pinned, row_text=row_text)
+
+    def _insert(self, text: str) -> WriteShape | None:
+        parts = parse_insert(text)
+        table = None if parts is None else self._gateway.find_table(parts.name)
+        if parts is None or table is None:
+            return None
+        pinned = pinned_values(self._gateway, table, parts, text)
+        if pinned is None:
+            return None
+        replayable = _is_replayable(f"{parts.query} {parts.tail}") and self._has_steady_defaults(table)
+        plain = replayable and not parts.prefix and not parts.tail and parts.verb == "INSERT INTO"
+        row_text = _row_text(text) if plain and len(pinned.rows) == 1 else None
+        version = self._gateway.catalog.version
+        count = _parameter_count(text)
+        return WriteShape(table, version, "INSERT 0", count, replayable, parts.returning, pinned, row_text)
+
+    def _change(self, text: str, parameters: Parameters) -> WriteShape | None:
+        planned = planned_change(self._gateway, text, parameters)
+        if planned is None or planned.pinned is None or planned.places_rows:
+            return None
+        parts = planned.parts
+        return WriteShape(
+            planned.table,
+            self._gateway.catalog.version,
+            parts.verb,
+            _parameter_count(text),
+            _is_replayable(text),
+            parts.returning is not None,
+            planned.pinned,
+            None,
+        )
+
+    def _has_steady_defaults(self, table: Table) -> bool:
+        defaults = [one.default for one in insertable_columns(self._gateway, table)]
+        return not any(default is not None and _calls(default) for default in defaults)
+
+
+_remembered = lru_cache(CAPACITY)(fingerprint)
+
+_MARK = "7305119"
+"""Digits by which a literal is found again. The number behind them is that of its slot."""
+
+
+def _marker(slot: int, literal: str) -> str:
+    """A literal of the same kind that tells its slot."""
+    return f"'{_MARK}{slot}'" if literal[0] == "'" else f"{_MARK}{slot}"
+
+
+def _marked_value(marker: str) -> str | int:
+    return marker[1:-1] if marker[0] == "'" else int(marker)
+
+
+def _with_slots(pinned: PinnedRows, slots: Mapping[str | int, int]) -> PinnedRows | None:
+    """The keys with each literal tied to its place; None if one has none."""
+    rows: list[tuple[Choice, ...]] = []
+    for row in pinned.rows:
+        choices: list[Choice] = []
+        for choice in row:
+            constants = [_with_slot(constant, slots) for constant in choice.constants]
+            if None in constants:
+                return None
+            placed = tuple(constant for constant in constants if constant is not None)
+            choices.append(replace(choice, constants=placed))
+        rows.append(tuple(choices))
+    return replace(pinned, rows=tuple(rows))
+
+
+def _with_slot(constant: Constant, slots: Mapping[str | int, int]) -> Constant | None:
+    if constant.parameter is not None or isinstance(constant.literal, bool | None):
+        return constant
+    slot = slots.get(constant.literal)
+    return None if slot is None else replace(constant, slot=slot)
+
+
+def _row_text(text: str) -> RowText | None:
+    """The row of an INSERT of one row, if its parameters stand in their order, each once."""
+    lexemes = significant(text)
+    start = next(index for index, lexeme in enumerate(lexemes) if lexeme.upper == "VALUES") + 1
+    parameters = [lexeme.text for lexeme in lexemes if lexeme.kind is Kind.PARAMETER]
+    if parameters != [f"${number}" for number in range(1, len(parameters) + 1)]:
+        return None
+    pieces: list[str] = []
+    position = lexemes[start].start
+    for lexeme in lexemes[start:]:
+        if lexeme.kind is Kind.PARAMETER:
+            pieces += [text[position : lexeme.start], "?"]
+            position = lexeme.end
+    return RowText(text[: lexemes[start].start], ("".join([*pieces, text[position : lexemes[-1].end]]),))
+
+
+def _with_gaps(row_text: RowText, markers: Sequence[str]) -> RowText | None:
+    """The text of a row with gaps for its literals; None if some literal is not in the row."""
+    pieces: list[str] = []
+    (rest,) = row_text.pieces
+    for marker in markers:
+        before, found, rest = rest.partition(marker)
+        if not found:
+            return None
+        pieces.append(before)
+    return RowText(row_text.head, (*pieces, rest))
+
+
+def _parameter_count(text: str) -> int:
+    """How many values a numbered text takes."""
+    return len({lexeme.text for lexeme in significant(text) if lexeme.kind is Kind.PARAMETER})
+
+
+def _is_replayable(text: str) -> bool:
+    return not _calls(text) and not any(lexeme.upper == "SELECT" for lexeme in significant(text))
+
+
+def _calls(text: str) -> bool:
+    """Whether a text may call a function that is not known to have one value for one input, ever."""
+    lexemes = significant(text)
+    return calls_unsteady_function(text) or any(
+        lexeme.kind in (Kind.WORD, Kind.QUOTED)
+        and behind.text == "("
+        and lexeme.upper not in _BEFORE_PARENTHESIS
+        for lexeme, behind in pairwise(lexemes)
+    )
+
+
+_BEFORE_PARENTHESIS = frozenset(
+    {
+        *("VALUES", "SET", "WHERE", "IN", "AND", "OR", "NOT", "CONFLICT", "RETURNING"),
+        *("CAST", "COALESCE", "ABS", "LOWER", "UPPER", "LENGTH", "GREATEST", "LEAST"),
+    }
+)
