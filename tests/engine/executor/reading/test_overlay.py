@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from duckraft.engine.catalog.model import Table
+from duckraft.engine.database import Database
+from duckraft.engine.errors import DataError, ProgrammingError
 from duckraft.engine.executor.reading.overlay import Overlay
 from duckraft.engine.planner.moving import JoinStrategy
 from duckraft.engine.planner.plan import Plan, Tier
@@ -164,3 +166,196 @@ def test_own_rows_are_seen_where_rows_move(strategy: JoinStrategy, session: Sess
     session.context.allowed_joins = frozenset({strategy})
     asked = [QUERIES[name] for name in ("a join across shards", "an aggregate of that", "a self-join")]
     check(session, CHANGES, asked)
+
+
+OBJECTS = """
+    CREATE SCHEMA other;
+    CREATE TABLE other."Odd "" name" (k BIGINT, "a column" INTEGER) SHARD BY HASH (k) SHARDS 3;
+    INSERT INTO other."Odd "" name" SELECT range, range FROM range(50);
+    CREATE VIEW v AS SELECT g, count(*) AS c FROM t GROUP BY g;
+    CREATE VIEW v_of_v AS SELECT v.c, names.name FROM v JOIN memory.main.names ON names.g = v.g;
+    CREATE VIEW other.v AS FROM other."Odd "" name";
+    CREATE MACRO counted(x) AS (SELECT count(*) FROM t WHERE g = x);
+    CREATE MACRO listed(x) AS TABLE SELECT k FROM main.t WHERE g = x;
+"""
+
+VIEWED = {
+    "a bare name": "SELECT count(*), sum(k) FROM t",
+    "a name with its schema": "SELECT count(*), sum(k) FROM main.t",
+    "a full name": "SELECT count(*), sum(k) FROM memory.main.t",
+    "a schema of the user": 'FROM other."odd "" NAME"',
+    "a full name in it": 'SELECT sum("A COLUMN") FROM memory.other."Odd "" name" AS o',
+    "a view": "FROM v",
+    "a view of views": "FROM v_of_v",
+    "a view in a schema": "FROM other.v",
+    "a macro": "SELECT counted(g::INTEGER) FROM range(8) r(g)",
+    "a macro that gives a table": "FROM listed(3)",
+    "a reference table": "SELECT count(*), max(name) FROM names",
+    "a name that a CTE has": "WITH t AS (SELECT 1 AS k) SELECT k FROM t UNION ALL SELECT count(*) FROM main.t",
+    "a query in a string": "FROM query('SELECT count(*) FROM t')",
+    "a table named by a string": "SELECT count(*) FROM query_table('t')",
+    "a list of tables": "SELECT table_name, column_count FROM duckdb_tables() ORDER BY ALL",
+    "a list of columns": "SELECT table_name, column_name FROM information_schema.columns ORDER BY ALL",
+    "a list of views": "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL",
+    "a description": "DESCRIBE t",
+}
+
+
+@pytest.mark.parametrize("query", VIEWED.values(), ids=VIEWED.keys())
+def test_a_text_over_views_sees_own_rows(query: str, session: Session) -> None:
+    for sql in OBJECTS.split(";"):
+        if sql.strip():
+            session.execute(sql).close()
+    changes = {**CHANGES, 1: 'UPDATE other."Odd "" name" SET "a column" = -1; DELETE FROM t WHERE g = 3'}
+    gateway = session.context.connections.gateway
+    with begun(session, changes) as writers:
+        with closing(Overlay(session.context.connections, writers)) as overlay:
+            overlay.show(session.database.catalog.ready_tables())
+            inside = duck.rows(gateway, query)
+        assert left_behind(session) == []
+        with session.database.session() as other:
+            outside = rows(other, query)
+    after = rows(session, query)
+    assert in_order(inside) == in_order(after)
+    is_about_data = "duckdb_" not in query and "_schema" not in query and "DESCRIBE" not in query
+    assert (in_order(outside) != in_order(after)) is is_about_data
+
+
+def test_temporary_views_and_macros_of_the_session_see_own_rows(session: Session) -> None:
+    session.execute("CREATE TEMP VIEW mine AS SELECT count(*) AS c FROM t")
+    session.execute("CREATE TEMP MACRO most() AS (SELECT max(k) FROM t)")
+    gateway = session.context.connections.gateway
+    with (
+        begun(session, CHANGES) as writers,
+        closing(Overlay(session.context.connections, writers)) as overlay,
+    ):
+        overlay.show(session.database.catalog.ready_tables())
+        inside = duck.rows(gateway, "SELECT c, most() FROM mine")
+    assert inside == rows(session, "SELECT c, most() FROM mine")
+    assert inside[0][1] == 1000
+
+
+def test_a_temporary_table_still_hides_the_table_of_its_name(session: Session) -> None:
+    session.execute("CREATE TEMP TABLE t AS SELECT 42 AS k")
+    gateway = session.context.connections.gateway
+    with (
+        begun(session, CHANGES) as writers,
+        closing(Overlay(session.context.connections, writers)) as overlay,
+    ):
+        overlay.show(session.database.catalog.ready_tables())
+        assert duck.rows(gateway, "FROM t") == [(42,)]
+        assert duck.rows(gateway, "SELECT max(k) FROM memory.main.t") == [(1000,)]
+
+
+def test_row_numbers_are_those_that_the_writer_knows(session: Session) -> None:
+    table = session.database.catalog.table("main", "t")
+    assert table is not None
+    connections = session.context.connections
+    with begun(session, CHANGES) as writers, closing(Overlay(connections, writers)) as overlay:
+        relation, number = overlay.numbered(table, 2)
+        found = duck.rows(connections.gateway, f"SELECT {number} FROM {relation} WHERE k IN (1000, -1)")
+        listed = ", ".join(str(row) for (row,) in found)
+        assert duck.rows(writers[2], f"DELETE FROM t WHERE rowid IN ({listed}) RETURNING k") == [
+            (1000,),
+            (-1,),
+        ]
+        relation, number = overlay.numbered(table, 1)
+        assert (relation, number) == ('duckraft_s1."main"."t"', "rowid")
+
+
+def test_only_tables_that_were_changed_are_fetched(session: Session) -> None:
+    def changed(table: Table, number: int) -> bool:
+        return table.name == "t" and number == 0
+
+    connections = session.context.connections
+    with begun(session, {0: "DELETE FROM t"}) as writers:
+        with closing(Overlay(connections, writers, changed)) as overlay:
+            plan = unrouted(session, "SELECT count(*) FROM u")
+            assert "own" not in overlay.merge_sql(plan, None)[0]
+        assert seen(session, writers, "SELECT count(*) FROM t", changed=changed) == [
+            (count_on(session, 1, 2),)
+        ]
+
+
+def count_on(session: Session, *numbers: int) -> int:
+    """The number of rows of t on some shards, as committed."""
+    with session.database.gateway.asking() as connection:
+        return sum(
+            duck.rows(connection, f"SELECT count(*) FROM duckraft_s{number}.main.t")[0][0]
+            for number in numbers
+        )
+
+
+def test_parameters_reach_the_writers(session: Session) -> None:
+    query = "SELECT count(*) + $more FROM t WHERE g = $g"
+    check(session, CHANGES, [query], parameters={"g": 3, "more": 100})
+    check(session, CHANGES, ["SELECT k, ? FROM t WHERE g > ? ORDER BY k LIMIT ?"], parameters=["x", 3, 5])
+
+
+def test_a_parameter_too_many_is_an_error(session: Session) -> None:
+    with begun(session, CHANGES) as writers, pytest.raises(ProgrammingError, match="no parameter"):
+        seen(session, writers, "SELECT $a FROM t", {"a": 1, "b": 2})
+
+
+def test_a_macro_of_the_session_alone_is_not_asked_of_the_writers(session: Session) -> None:
+    session.execute("CREATE TEMP MACRO twice(x) AS x * 2")
+    session.context.has_own_macros = True
+    check_inside(session, "SELECT sum(twice(k)), count(*) FROM t WHERE twice(g) > 3")
+
+
+def check_inside(session: Session, sql: str) -> None:
+    """Compare what a query gives inside a transaction, which goes on, with what it gives after it."""
+    with begun(session, CHANGES) as writers:
+        inside = in_order(seen(session, writers, sql))
+        for writer in writers.values():
+            duck.rows(writer, "SELECT 1")  # None of them has lost its transaction.
+    assert inside == in_order(rows(session, sql))
+
+
+def test_an_error_of_a_writer_is_the_error_of_the_statement(session: Session) -> None:
+    with session.database.session() as other, begun(session, {0: "DELETE FROM t WHERE k = 0"}) as writers:
+        with pytest.raises(DataError, match="Could not convert") as raised:
+            seen(session, writers, "SELECT sum(CAST(s AS INTEGER)) FROM t")
+        assert raised.value.sqlstate == "22P02"
+        assert left_behind(other) == []
+        duck.execute(writers[0], "ROLLBACK")
+        duck.execute(writers[0], "BEGIN")
+
+
+def test_many_shards(session: Session) -> None:
+    session.execute("CREATE TABLE many (k BIGINT, g INTEGER) SHARD BY HASH (k) SHARDS 20")
+    session.execute("INSERT INTO many SELECT range, range % 7 FROM range(500)")
+    session.execute("CREATE TABLE more (k BIGINT, a INTEGER) SHARD BY HASH (k) COLOCATE WITH many")
+    session.execute("INSERT INTO more SELECT range, range % 3 FROM range(0, 500, 2)")
+    changes = {7: "DELETE FROM many", 19: "UPDATE many SET g = -1; INSERT INTO more SELECT k, g FROM many"}
+    asked = [
+        "SELECT g, count(*), sum(k) FROM many GROUP BY g",
+        "SELECT a, count(*) FROM many JOIN more USING (k) GROUP BY a",
+        "SELECT * FROM many ORDER BY k DESC LIMIT 5",
+        "SELECT count(DISTINCT g) FROM many",
+    ]
+    check(session, changes, asked)
+
+
+def test_one_thread_is_enough() -> None:
+    with Database.open(shards=3, threads=1) as database, database.session() as session:
+        session.execute("CREATE TABLE t SHARD BY HASH (k) SHARDS 3 AS SELECT range AS k FROM range(400000)")
+        check(
+            session,
+            {0: "DELETE FROM t WHERE k % 2 = 0", 1: "DELETE FROM t"},
+            ["SELECT * FROM t WHERE k % 100 = 1"],
+        )
+
+
+def test_an_overlay_works_inside_a_transaction_of_the_gateway(session: Session) -> None:
+    gateway = session.context.connections.gateway
+    with begun(session, CHANGES) as writers:
+        duck.execute(gateway, "BEGIN")
+        one = in_order(seen(session, writers, "SELECT g, count(*) FROM t GROUP BY g"))
+        overlay = Overlay(session.context.connections, writers)
+        overlay.show(session.database.catalog.ready_tables())
+        assert in_order(duck.rows(gateway, "SELECT g, count(*) FROM t GROUP BY g")) == one
+        duck.execute(gateway, "ROLLBACK")
+        overlay.close()
+        assert left_behind(session) == []
+    assert one == in_order(rows(session, "SELECT g, count(*) FROM t GROUP BY g"))
