@@ -36,7 +36,7 @@ _COMPRESSED_FROM_BYTES = 4096
 _BATCH_ROWS = 16_384
 _QUOTED = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'""")
 _ENUM_COLUMN = re.compile(r"""ENUM\((?:'(?:[^']|'')*'(?:, )?)*\)""")
-_CHANGED_BY_ARROW = re.compile(r"\b(?:ENUM|TUPLE|UNION)\(|\bAGGREGATE_STATE\b")
+_CHANGED_BY_ARROW = re.compile(r"\b(?:ENUM|TUPLE|UNION)\(|\b(?:AGGREGATE_STATE|VARIANT)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +54,31 @@ def arrow_carries(types: Iterable[str]) -> bool:
     )
 
 
-def rows_of(connection: duck.Connection, query: str, types: Iterable[str]) -> Iterator[Rows]:
+def rows_of(
+    connection: duck.Connection, query: str, types: Iterable[str], *, whole: bool = False
+) -> Iterator[Rows]:
     """The rows of a query in chunks, in order; none if it has no rows.
 
     connection: may be in the middle of a result or a transaction, of whose changes the query sees nothing. types: of
-    the query's columns. Raises errors.Error.
+    the query's columns. whole: all in one chunk, whatever its size. Raises errors.Error.
     """
     beside = connection.cursor()
     try:
         if arrow_carries(types):
-            batches = duck.arrow_stream(beside, query, None, _BATCH_ROWS)
-            yield from arrow_chunks(batch for batch in batches if batch.num_rows)
+            yield from _arrow_chunks(duck.arrow_stream(beside, query, None, _BATCH_ROWS), whole)
         else:
-            yield from _files_of(beside, query)
+            yield from _files_of(beside, query, whole)
     finally:
         beside.close()
 
 
-def arrow_chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Rows]:
+def _arrow_chunks(batches: Iterable[pa.RecordBatch], whole: bool) -> Iterator[Rows]:
     """Batches of one schema in as few `Rows` as their size allows, in order."""
     gathered: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
-        for part in _parts(compact(batch)):
-            if gathered and size + part.nbytes > CHUNK_BYTES:
+        for part in parts(compact(batch)) if batch.num_rows else ():
+            if gathered and not whole and size + part.nbytes > CHUNK_BYTES:
                 yield arrow_rows(gathered)
                 gathered, size = [], 0
             gathered.append(part)
@@ -115,8 +116,8 @@ def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Slices that are small enough for a chunk."""
+def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in slices that are small enough for a chunk."""
     count = min(batch.num_rows, -(-batch.nbytes // CHUNK_BYTES))
     if count <= 1:
         yield batch
@@ -126,15 +127,16 @@ def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, step)
 
 
-def _files_of(connection: duck.Connection, query: str) -> Iterator[Rows]:
-    """The rows of a query as DuckDB files, `_BATCH_ROWS` in each."""
+def _files_of(connection: duck.Connection, query: str, whole: bool) -> Iterator[Rows]:
+    """The rows of a query as DuckDB files, `_BATCH_ROWS` in each unless they go into one."""
     numbered = f"memory.duckraft.{quote_identifier(f'rows {uuid4().hex}')}"
     duck.execute(connection, "CREATE SCHEMA IF NOT EXISTS memory.duckraft")
     duck.execute(connection, f"CREATE TABLE {numbered} AS {query}")
     try:
         count: int = duck.rows(connection, f"SELECT count(*) FROM {numbered}")[0][0]
-        for start in range(0, count, _BATCH_ROWS):
-            end = start + _BATCH_ROWS
+        step = max(count, 1) if whole else _BATCH_ROWS
+        for start in range(0, count, step):
+            end = start + step
             rows = f"SELECT * FROM {numbered} WHERE rowid >= {start} AND rowid < {end} ORDER BY rowid"
             with _scratch_file(connection) as path:
                 with _attached(connection, path, "BLOCK_SIZE 16384") as name:

@@ -5,18 +5,29 @@ Leaves to others: moving the rows (`load.py` as a stream of Arrow batches, `stag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...catalog.model import Table
 from ...errors import NoShardError
 from ...sharding.values import sql_literal
+from ...sql.lexer import Kind, significant
+from ...sql.parameters import parameters_in
+from ...storage.operations import Operation
+from ...storage.rows import ROWS_NAME, Rows
 from ...types import Column, Parameters, Row, quote_identifier
 from ..reading.binding import shard_table
 
 SHARD = "__duckraft_shard"
 """The column that carries a row's shard number beside the columns of the query."""
+
+
+OperationSink: TypeAlias = Callable[[int, Operation], None]
+"""Told of every operation that a change makes on a shard: the number of the database's shard, and the operation.
+
+Bulk loads call it from several threads, each for a shard of its own, and before the rows are in: a change that fails is
+to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,14 @@ class Load:
         target = shard_table(self.table, shard) + self.target_alias
         return f"{self.verb} {target} ({columns}) {rows} {self.tail}"
 
+    def operation(self, shard: int, rows: Rows) -> Operation:
+        """The INSERT of some rows into one shard, as it is written to the log: without RETURNING."""
+        tail = without_returning(self.tail)
+        columns = ", ".join(quote_identifier(name) for name in self.columns)
+        target = shard_table(self.table, shard) + self.target_alias
+        sql = f"{self.verb} {target} ({columns}) SELECT * FROM {ROWS_NAME} {tail}".rstrip()
+        return Operation(sql, parameters_in(tail, self.parameters), rows)
+
     def numbered_query(self) -> str:
         """The query with each row's shard number beside it, NULL for a row without a shard. Not for spread tables."""
         number = "0"
@@ -67,6 +86,17 @@ class Loaded:
     count: int
     returned: list[Row]
     columns: tuple[Column, ...]
+
+
+def without_returning(tail: str) -> str:
+    """What follows the rows of an INSERT, up to RETURNING."""
+    depth = 0
+    for lexeme in significant(tail):
+        if lexeme.upper == "RETURNING" and depth == 0:
+            return tail[: lexeme.start]
+        if lexeme.kind is Kind.SYMBOL and lexeme.text in "()[]{}":
+            depth += 1 if lexeme.text in "([{" else -1
+    return tail
 
 
 def no_shard(table: Table, key: Sequence[Any]) -> NoShardError:

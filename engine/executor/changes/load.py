@@ -20,10 +20,11 @@ from ...errors import NoShardError
 from ...sharding import SpreadStrategy
 from ...sql.parameters import parameters_in
 from ...storage import duck
+from ...storage.rows import CHUNK_BYTES, ROWS_NAME, arrow_rows, compact, parts
 from ...types import Column, Row
 from ..reading.recording import CHANGE, Work, work
 from ..reading.result import columns_of
-from .job import Load, Loaded, no_shard
+from .job import Load, Loaded, OperationSink, no_shard
 from .staged import load_staged, must_be_staged
 
 if TYPE_CHECKING:
@@ -35,16 +36,20 @@ BATCH_ROWS = 122_880
 """DuckDB's row group: smaller batches cost more for each row, larger ones only memory."""
 
 QUEUED_BATCHES = 4
-_SOURCE = "__duckraft_source"
 _POLL_S = 0.05
 
 
-def load(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load) -> Loaded:
+def load(
+    reader: duck.Connection,
+    writers: dict[int, duck.Connection],
+    job: Load,
+    record: OperationSink | None = None,
+) -> Loaded:
     """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
     if must_be_staged(job.table):
-        return load_staged(reader, writers, job)
+        return load_staged(reader, writers, job, record)
     failed = threading.Event()
-    lanes = {shard: _Lane(shard, connection, job, failed) for shard, connection in writers.items()}
+    lanes = {shard: _Lane(shard, connection, job, failed, record) for shard, connection in writers.items()}
     with ExitStack() as order:
         give_up_order = (
             (lambda: None) if job.keeps_first else lambda: order.enter_context(duck.unordered(reader))
@@ -128,7 +133,14 @@ def _no_shard(job: Load, rows: pa.RecordBatch, numbers: pa.Array) -> NoShardErro
 class _Lane:
     """The queue and the writer thread of one shard; the thread starts with the first batch."""
 
-    def __init__(self, shard: int, connection: duck.Connection, job: Load, failed: threading.Event) -> None:
+    def __init__(
+        self,
+        shard: int,
+        connection: duck.Connection,
+        job: Load,
+        failed: threading.Event,
+        record: OperationSink | None,
+    ) -> None:
         self.count = 0
         self.returned: list[Row] = []
         self.columns: tuple[Column, ...] = ()
@@ -138,6 +150,7 @@ class _Lane:
         self._job = job
         self._queue: queue.Queue[Piece | None] = queue.Queue(QUEUED_BATCHES)
         self._failed = failed
+        self._chunks = None if record is None else _Chunks(shard, job, record)
         self._thread: threading.Thread | None = None
 
     def put(self, piece: Piece) -> None:
@@ -172,11 +185,12 @@ class _Lane:
         import pyarrow as pa
 
         job = self._job
-        sql = job.insert_sql(self._shard, f"SELECT * FROM {_SOURCE}")
+        sql = job.insert_sql(self._shard, f"SELECT * FROM {ROWS_NAME}")
         try:
             with work(CHANGE, job.table.placements[self._shard]) as done:
-                source = pa.RecordBatchReader.from_batches(schema, _arriving(self._queue, self._failed, done))
-                duck.guarded(lambda: self._connection.register(_SOURCE, source))
+                batches = _arriving(self._queue, self._failed, done, self._chunks)
+                source = pa.RecordBatchReader.from_batches(schema, batches)
+                duck.guarded(lambda: self._connection.register(ROWS_NAME, source))
                 duck.execute(self._connection, sql, parameters_in(job.tail, job.parameters))
                 if job.returning:
                     self.columns = columns_of(self._connection)
@@ -186,16 +200,49 @@ class _Lane:
                     self.count = duck.guarded(self._connection.fetchall)[0][0]
                 done.rows = self.count
             # Where the statement failed, the end of its transaction takes the registration away.
-            duck.guarded(lambda: self._connection.unregister(_SOURCE))
+            duck.guarded(lambda: self._connection.unregister(ROWS_NAME))
+            if self._chunks is not None:
+                self._chunks.finish()
         except BaseException as error:  # Raised again by `load`, in the thread that waits for this one.
             self.error = error
             self._failed.set()
 
 
+class _Chunks:
+    """The rows of a lane as operations, each of as many rows as a chunk may have.
+
+    Where rows with one key may be among them, all are one operation: from one statement to the next, a later row would
+    meet an earlier one as a row of the table.
+    """
+
+    def __init__(self, shard: int, job: Load, record: OperationSink) -> None:
+        self._shard = shard
+        self._job = job
+        self._record = record
+        self._batches: list[pa.RecordBatch] = []
+        self._size = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take rows that are on their way to the shard."""
+        whole = self._job.keeps_first
+        for part in [compact(batch)] if whole else parts(compact(batch)):
+            if not whole and self._size + part.nbytes > CHUNK_BYTES:
+                self.finish()
+            self._batches.append(part)
+            self._size += part.nbytes
+
+    def finish(self) -> None:
+        """Record what is left."""
+        if self._batches:
+            operation = self._job.operation(self._shard, arrow_rows(self._batches))
+            self._batches, self._size = [], 0
+            self._record(self._job.table.placements[self._shard], operation)
+
+
 def _arriving(
-    batches: queue.Queue[Piece | None], failed: threading.Event, done: Work
+    batches: queue.Queue[Piece | None], failed: threading.Event, done: Work, chunks: _Chunks | None
 ) -> Iterator[pa.RecordBatch]:
-    """The batches of a lane. done: told of the time it waits for them.
+    """The batches of a lane. done: told of the time it waits for them. chunks: gets them too.
 
     It knows no connection: DuckDB holds it, and would never be freed in such a circle.
     """
@@ -209,4 +256,7 @@ def _arriving(
             continue
         if piece is None:
             return
-        yield piece.gathered()
+        batch = piece.gathered()
+        if chunks is not None:
+            chunks.add(batch)
+        yield batch

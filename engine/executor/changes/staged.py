@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 
 from ...catalog.model import Table
 from ...sharding import SpreadStrategy
 from ...sql.parameters import parameters_in
 from ...storage import duck
+from ...storage.rows import ROWS_NAME, Rows, bound, rows_of
 from ...types import Column, Row, quote_identifier
 from ..reading.recording import CHANGE, work
 from ..reading.result import columns_of
-from .job import SHARD, Load, Loaded, no_shard
+from .columns import column_of
+from .job import SHARD, Load, Loaded, OperationSink, no_shard
 
 _SAFE = re.compile(
     r"U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|BOOLEAN|VARCHAR|BLOB|UUID|DATE|TIME"
@@ -32,7 +35,12 @@ def must_be_staged(table: Table) -> bool:
     return not all(_SAFE.fullmatch(column.type) for column in table.columns)
 
 
-def load_staged(reader: duck.Connection, writers: dict[int, duck.Connection], job: Load) -> Loaded:
+def load_staged(
+    reader: duck.Connection,
+    writers: dict[int, duck.Connection],
+    job: Load,
+    record: OperationSink | None = None,
+) -> Loaded:
     """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
     stage = f"memory.duckraft.{quote_identifier(f'load {uuid.uuid4().hex}')}"
     strategy = job.table.strategy
@@ -44,18 +52,30 @@ def load_staged(reader: duck.Connection, writers: dict[int, duck.Connection], jo
         returned: list[Row] = []
         columns: tuple[Column, ...] = ()
         for shard, writer in writers.items():
-            rows = f"SELECT * EXCLUDE ({SHARD}) FROM {stage} WHERE {SHARD} = {shard}"
-            with work(CHANGE, job.table.placements[shard]) as done:
-                duck.execute(writer, job.insert_sql(shard, rows), parameters_in(job.tail, job.parameters))
-                if job.returning:
-                    columns = columns_of(writer)
-                given = duck.guarded(writer.fetchall)
-                done.rows = len(given) if job.returning else given[0][0]
-            returned += given if job.returning else []
+            number = job.table.placements[shard]
+            with work(CHANGE, number) as done:
+                for chunk in _chunks(reader, stage, shard, job):
+                    if record is not None:
+                        record(number, job.operation(shard, chunk))
+                    with bound(writer, chunk):
+                        sql = job.insert_sql(shard, f"SELECT * FROM {ROWS_NAME}")
+                        duck.execute(writer, sql, parameters_in(job.tail, job.parameters))
+                        if job.returning:
+                            columns = columns_of(writer)
+                        given = duck.guarded(writer.fetchall)
+                    done.rows += len(given) if job.returning else given[0][0]
+                    returned += given if job.returning else []
             count += done.rows
         return Loaded(count, returned, columns)
     finally:
         duck.clean_up(reader, f"DROP TABLE IF EXISTS {stage}")
+
+
+def _chunks(reader: duck.Connection, stage: str, shard: int, job: Load) -> Iterator[Rows]:
+    """The rows of one shard, as they are written to the log."""
+    rows = f"SELECT * EXCLUDE ({SHARD}) FROM {stage} WHERE {SHARD} = {shard}"
+    types = [column_of(job.table, name).type for name in job.columns]
+    return rows_of(reader, rows, types, whole=job.keeps_first)
 
 
 def _dealt_query(job: Load, strategy: SpreadStrategy) -> str:

@@ -166,6 +166,7 @@ _TYPES = {
     "TIMESTAMP_NS": "'2020-01-01 00:00:00.123456789'",
     "TIMESTAMP WITH TIME ZONE": "'290000-01-01 00:00:00+00'",
     "INTERVAL": "INTERVAL '1 month 30 days -1 us'",
+    "VARIANT": "CAST({'a': [1, NULL]} AS VARIANT)",
     "JSON": """'{"a": [1, null]}'""",
     "ENUM('a', 'b')": "'b'",
     "ENUM('a', 'b')[]": "[]",
