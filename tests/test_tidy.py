@@ -32,7 +32,7 @@ BEYOND_ONE_MODULE = {
 }
 """Tests that are about more than one module, and so are not named after one."""
 
-SUPPORT = ("tests/bench/", "tests/differential/", "tests/isolation/")
+SUPPORT = ("tests/bench/", "tests/differential/", "tests/isolation/", "tests/simulation/")
 """Folders of tests that mirror no folder of the sources."""
 
 

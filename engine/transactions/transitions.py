@@ -219,6 +219,16 @@ def _is_applied(step: Step) -> ParticipantEffects:
     return (Reply(Ended(step.name, step.shard)),)
 
 
+def _decision_is_applied(step: Step) -> ParticipantEffects:
+    # Ended answers the coordinator's Finish. Sent before that, it would keep the coordinator from saying Finish again,
+    # and so this shard from ever forgetting the decision.
+    step.record.applied = True
+    if not step.record.heard:
+        return ()
+    step.forget_if_over()
+    return (Reply(Ended(step.name, step.shard)),)
+
+
 def _say_ended_if_applied(step: Step) -> ParticipantEffects:
     return (Reply(Ended(step.name, step.shard)),) if step.record.applied else ()
 
@@ -404,7 +414,7 @@ TRANSITIONS: Mapping[Input, Mapping[State, Transition]] = {
     },
     Input.APPLIED: {
         State.COMMITTING: _is_applied,
-        State.DECIDED: _is_applied,
+        State.DECIDED: _decision_is_applied,
     },
     Input.SYNCED: {
         State.COMMITTING: _commit_is_durable,
