@@ -12,6 +12,9 @@ from enum import Enum, IntEnum
 
 Key = int | str
 
+_SHOWN = 6
+"""How many values of a list reports show: the last ones, which tell how far it went."""
+
 
 class Level(IntEnum):
     """Isolation levels, weakest first. Repeatable read is snapshot isolation, as in PostgreSQL."""
@@ -57,7 +60,10 @@ class Read:
     values: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"read {self.key} = [{' '.join(map(str, self.values))}]"
+        shown = [str(value) for value in self.values[-_SHOWN:]]
+        if len(shown) < len(self.values):
+            shown.insert(0, f"({len(self.values) - len(shown)} values)")
+        return f"read {self.key} = [{' '.join(shown)}]"
 
 
 Operation = Append | Read
@@ -68,7 +74,7 @@ class Transaction:
     """A transaction as its client saw it.
 
     number: names it in reports. begin_ns: a moment before it began, on one clock for the whole history. end_ns: a
-    moment after its end was known.
+    moment after its end was known. atomic: it was one statement, without BEGIN.
     """
 
     number: int
@@ -76,6 +82,7 @@ class Transaction:
     outcome: Outcome = Outcome.OK
     begin_ns: int = 0
     end_ns: int = 0
+    atomic: bool = False
 
     def appends(self) -> Iterator[Append]:
         """Its appends, in their order."""

@@ -92,6 +92,13 @@ def find_versions(history: Sequence[Transaction]) -> Versions:
     return _Finder(history).find()
 
 
+def _difference(one: Read, other: Read) -> str:
+    """Where two lists part, the second of them not being shorter."""
+    pairs = zip(one.values, other.values, strict=False)
+    place, (first, second) = next((place, pair) for place, pair in enumerate(pairs) if pair[0] != pair[1])
+    return f"the first has {first} behind {place} values, the second {second}"
+
+
 class _Finder:
     """What the steps of `find_versions` share.
 
@@ -119,7 +126,7 @@ class _Finder:
             for read, own in self._reads_with_own(index):
                 reader, known = longest[read.key]
                 if read.values != known.values[: len(read.values)]:
-                    text = f"{self._name(index)} {read}\n{self._name(reader)} {known}, which does not begin like it"
+                    text = f"{self._name(index)} {read}, {self._name(reader)} {known}\n{_difference(read, known)}"
                     self._add(Kind.INCOMPATIBLE, [index, reader], text)
                     suspect[read.key].append((index, read))
                 elif not own:

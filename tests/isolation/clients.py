@@ -1,0 +1,117 @@
+"""Databases to run histories against: duckraft, and one plain DuckDB to try the oracles on.
+
+Both take the same statements but for the sharding clause, which the plain one leaves out, and the isolation level,
+which it does not know: it always gives snapshots.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from duckraft.engine.database import Database
+from duckraft.engine.errors import Error
+from duckraft.engine.storage import duck
+from duckraft.engine.types import Parameters, Row
+
+from .history import Level
+
+Execute = Callable[..., list[Row]]
+"""Runs one statement, with or without parameters, and returns its rows. Raises errors.Error with an SQLSTATE."""
+
+
+class Store(Protocol):
+    """A database that several threads use, each with a session of its own.
+
+    retryable: the SQLSTATEs after which the same transaction may succeed when it is run again.
+    """
+
+    retryable: frozenset[str]
+
+    def connect(self) -> Execute:
+        """A new session."""
+        ...
+
+    def begin(self, level: Level) -> str:
+        """The statement that begins a transaction of this level."""
+        ...
+
+    def close(self) -> None:
+        """Close it with all its sessions."""
+        ...
+
+
+class Sharded:
+    """duckraft, in memory or in a directory."""
+
+    retryable = frozenset({"40001", "40P01"})
+
+    def __init__(self, path: Path | None, shards: int) -> None:
+        self.database = Database.open(path, shards=shards)
+
+    def connect(self) -> Execute:
+        """A new session."""
+        session = self.database.session()
+
+        def execute(sql: str, parameters: Parameters = None) -> list[Row]:
+            result = session.execute(sql, parameters)
+            return result.fetchall() if result.columns else []
+
+        return execute
+
+    def begin(self, level: Level) -> str:
+        """`BEGIN ISOLATION LEVEL …`."""
+        return f"BEGIN ISOLATION LEVEL {level.sql}"
+
+    def close(self) -> None:
+        """Close the database with its sessions."""
+        self.database.close()
+
+
+class Plain:
+    """One plain DuckDB, in memory. Of two who insert a key at a time, one is told of a duplicate that it cannot see."""
+
+    retryable = frozenset({"40001", "23505"})
+
+    def __init__(self) -> None:
+        self.connection = duckdb.connect()
+
+    def connect(self) -> Execute:
+        """A new connection to the same database."""
+        connection = self.connection.cursor()
+
+        def execute(sql: str, parameters: Parameters = None) -> list[Row]:
+            return duck.rows(connection, re.sub(r" SHARD BY .*", "", sql), parameters)
+
+        return execute
+
+    def begin(self, level: Level) -> str:  # noqa: ARG002
+        """`BEGIN`: whatever the level, DuckDB gives a snapshot."""
+        return "BEGIN"
+
+    def close(self) -> None:
+        """Close the database."""
+        self.connection.close()
+
+
+def transaction(execute: Execute, begin: str, work: Callable[[], None]) -> Error | None:
+    """Run `work` between `begin` and COMMIT. Returns the error that ended it, rolled back; None if it committed."""
+    committing = False
+    try:
+        execute(begin)
+        work()
+        committing = True
+        execute("COMMIT")
+    except Error as error:
+        try:
+            execute("ROLLBACK")
+        except Error as second:
+            # A COMMIT that fails has ended the transaction.
+            if not committing or second.sqlstate != "25P01":
+                raise
+        return error
+    return None
