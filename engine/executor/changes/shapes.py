@@ -8,6 +8,7 @@ Leaves to others: running the statement, whether the session has names or settin
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,14 @@ from .unsteady import calls_unsteady_function
 CAPACITY = 1024
 LONGEST_TEXT = 4096
 """Characters; longer statements are seldom sent twice."""
+
+
+_BEGINNING = re.compile(r"\s*(?:insert|update|delete)\s", re.IGNORECASE)
+
+
+def begins_as_write(text: str) -> bool:
+    """Whether a text may have a shape here. One that does is no query."""
+    return _BEGINNING.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,7 @@ class WriteShapes:
 
     def find(self, text: str, parameters: Parameters) -> KnownWrite | None:
         """The write that a text is; None if its shape is not known, or it is none for the fast road."""
-        if not self._shapes or len(text) > LONGEST_TEXT:
+        if not self._shapes or len(text) > LONGEST_TEXT or not begins_as_write(text):
             return None
         if text[-1:] == ";":
             text = text[:-1]
@@ -131,7 +140,7 @@ class WriteShapes:
 
         The caller keeps definitions from changing. Raises errors.Error if DuckDB cannot be asked for the columns.
         """
-        found = fingerprint(text) if len(text) <= LONGEST_TEXT else None
+        found = fingerprint(text) if len(text) <= LONGEST_TEXT and begins_as_write(text) else None
         if found is None:
             return
         version = self._gateway.catalog.version
