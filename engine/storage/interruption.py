@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from enum import Enum
 
@@ -41,7 +41,7 @@ class Running:
     run from now on; None for as long as it takes.
     """
 
-    __slots__ = ("_busy", "_error", "_lock", "_state", "_token", "_watched", "interrupt")
+    __slots__ = ("_busy", "_error", "_lock", "_state", "_token", "_wake", "_watched", "interrupt")
 
     def __init__(self, interrupt: Callable[[], None], timeout_s: float | None = None) -> None:
         self.interrupt = interrupt
@@ -50,6 +50,7 @@ class Running:
         self._busy = False
         self._state = _State.STOPPABLE
         self._token: Token[Running | None] | None = None
+        self._wake: Callable[[], None] | None = None
         self._watched = timeout_s is not None
         if timeout_s is not None:
             _watchdog.watch(self, time.monotonic() + timeout_s)
@@ -125,6 +126,18 @@ class Running:
         """It may be interrupted as it could before `hold`."""
         self._become(before)
 
+    @contextmanager
+    def woken_by_stop(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Inside, `wake` is called, from another thread, as soon as it must stop, and again until it has noticed."""
+        with self._lock:
+            before, self._wake = self._wake, wake
+        try:
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                self._wake = before
+
     def notice(self) -> None:
         """DuckDB was interrupted for it."""
         self._become(_State.OVER)
@@ -141,6 +154,8 @@ class Running:
                 self._error = QueryCanceledError(why)
             if not self._busy:
                 return  # The next call that works on it asks.
+            if self._wake is not None:
+                self._wake()
             if self._state is _State.STOPPABLE:
                 self.interrupt()
             self._watched = True
@@ -183,6 +198,15 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         running.release(before)
+
+
+def woken_by_stop(wake: Callable[[], None]) -> AbstractContextManager[None]:
+    """Inside, `wake` is called, from another thread, when the statement that this thread runs must stop.
+
+    It may be called several times. Raises QueryCanceledError if the statement must stop already.
+    """
+    running = _current.get()
+    return nullcontext() if running is None else running.woken_by_stop(wake)
 
 
 def notice() -> QueryCanceledError | None:
