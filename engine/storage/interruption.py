@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from enum import Enum
+from typing import Protocol
 
 from ..errors import QueryCanceledError
 
@@ -53,7 +54,7 @@ class Running:
         self._wake: Callable[[], None] | None = None
         self._watched = timeout_s is not None
         if timeout_s is not None:
-            _watchdog.watch(self, time.monotonic() + timeout_s)
+            watchdog.watch(self, time.monotonic() + timeout_s)
 
     @property
     def busy(self) -> bool:
@@ -86,15 +87,20 @@ class Running:
         """It is over: nothing of it can hit what comes after."""
         self._become(_State.OVER)
         if self._watched:
-            _watchdog.forget(self)
+            watchdog.forget(self)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to its end, or has noticed that it must stop."""
+        return self._state is _State.OVER
 
     def cancel(self) -> None:
         """Make it raise QueryCanceledError as soon as it can. May be called from any thread, at any time."""
-        self._stop("canceling statement due to user request")
+        self.stop(QueryCanceledError("canceling statement due to user request"))
 
     def expire(self) -> None:
         """As `cancel`, because its time is up."""
-        self._stop("canceling statement due to statement timeout")
+        self.stop(QueryCanceledError("canceling statement due to statement timeout"))
 
     def check(self) -> None:
         """Raise QueryCanceledError if it must stop and has not noticed yet."""
@@ -146,12 +152,13 @@ class Running:
         with self._lock:
             self._state = state
 
-    def _stop(self, why: str) -> None:
+    def stop(self, error: QueryCanceledError) -> None:
+        """As `cancel`, with an error that says why."""
         with self._lock:
             if self._state is _State.OVER:
                 return
             if self._error is None:
-                self._error = QueryCanceledError(why)
+                self._error = error
             if not self._busy:
                 return  # The next call that works on it asks.
             if self._wake is not None:
@@ -159,7 +166,7 @@ class Running:
             if self._state is _State.STOPPABLE:
                 self.interrupt()
             self._watched = True
-            _watchdog.watch(self, time.monotonic() + _REPEAT_S)
+            watchdog.watch(self, time.monotonic() + _REPEAT_S)
 
 
 def check() -> None:
@@ -234,37 +241,45 @@ class CancellableLock:
         self._lock.release()
 
 
-class _Watchdog:
-    """A thread that stops statements when it is time. It lives while there are any, and a little longer."""
+class Expiring(Protocol):
+    """What the watchdog watches. It is told apart by identity."""
+
+    def expire(self) -> None:
+        """Its time is up. Called in the watchdog's thread: it must not wait, and not raise."""
+        ...
+
+
+class Watchdog:
+    """A thread that stops what must stop when it is time. It lives while there are any, and a little longer."""
 
     def __init__(self) -> None:
-        self._due: dict[Running, float] = {}
+        self._due: dict[Expiring, float] = {}
         self._changed = threading.Condition()
         self._wakes_at = 0.0
         self._alive = False
 
-    def watch(self, running: Running, at: float) -> None:
+    def watch(self, one: Expiring, at: float) -> None:
         """Let its time be up at this moment (`time.monotonic`)."""
         with self._changed:
-            self._due[running] = at
+            self._due[one] = at
             if not self._alive:
                 self._alive = True
                 threading.Thread(target=self._run, name="duckraft-watchdog", daemon=True).start()
             elif at < self._wakes_at:
                 self._changed.notify()
 
-    def forget(self, running: Running) -> None:
-        """Leave it alone."""
+    def forget(self, one: Expiring) -> None:
+        """Leave it alone; it may be expiring at this moment."""
         with self._changed:
-            self._due.pop(running, None)
+            self._due.pop(one, None)
 
     def _run(self) -> None:
         while (ripe := self._next()) is not None:
-            for running in ripe:
-                running.expire()
+            for one in ripe:
+                one.expire()
 
-    def _next(self) -> list[Running] | None:
-        """Wait for the next moment: the statements whose time is up; None if there was nothing to do for a while."""
+    def _next(self) -> list[Expiring] | None:
+        """Wait for the next moment: those whose time is up; None if there was nothing to do for a while."""
         with self._changed:
             now = time.monotonic()
             self._wakes_at = min(self._due.values(), default=now + _LINGER_S)
@@ -273,10 +288,11 @@ class _Watchdog:
                 self._alive = False
                 return None
             now = time.monotonic()
-            ripe = [running for running, at in self._due.items() if at <= now]
-            for running in ripe:
-                del self._due[running]
+            ripe = [one for one, at in self._due.items() if at <= now]
+            for one in ripe:
+                del self._due[one]
             return ripe
 
 
-_watchdog = _Watchdog()
+watchdog = Watchdog()
+"""The one of this process."""
