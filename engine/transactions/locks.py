@@ -6,8 +6,9 @@ session never conflict with each other (`enlist`).
 
 Promises:
 - Two locks whose modes conflict are never held by two sessions at the same time.
-- Queues are fair: nobody is granted a lock before one who has waited longer and conflicts with it. The exception: who
-  holds the resource already goes before those who wait for what it holds, since they cannot go first in any case.
+- Queues are fair: nobody is granted a lock before one who has waited longer and conflicts with it. The exceptions: who
+  holds the resource already goes before those who wait for what it holds, since they cannot go first in any case;
+  and `overtake`, which ends a deadlock that is nothing but the order of a queue.
 - Every call that may let somebody go on returns the requests that it has granted, and it grants all it can.
 - Nothing waited for costs a few dictionary look-ups.
 
@@ -206,6 +207,15 @@ class LockTable:
         self._waits_no_more(request)
         return self._serve(request.resource, entry, now)
 
+    def overtake(self, request: Request, now: float = 0.0) -> bool:
+        """Grant a waiting request although others were first, if no holder is in its way. Says whether it was."""
+        entry = self._entries[request.resource]
+        if request.granted or not _may_have(entry, request.session, request.mode, []):
+            return False
+        entry.queue.remove(request)
+        self._admit(entry, request, now)
+        return True
+
     def release(
         self, owner: str, resource: Resource, mode: Mode | None = None, now: float = 0.0
     ) -> list[Request]:
@@ -324,9 +334,7 @@ class LockTable:
         ahead: list[Request] = []
         for request in entry.queue:
             if _may_have(entry, request.session, request.mode, ahead):
-                self._grant(entry, request.owner, resource, request.mode, now)
-                request.granted = True
-                self._waits_no_more(request)
+                self._admit(entry, request, now)
                 granted.append(request)
             else:
                 ahead.append(request)
@@ -335,6 +343,11 @@ class LockTable:
             invariant(not ahead, f"nobody holds {resource}, and somebody waits for it")
             del self._entries[resource]
         return granted
+
+    def _admit(self, entry: _Entry, request: Request, now: float) -> None:
+        self._grant(entry, request.owner, request.resource, request.mode, now)
+        request.granted = True
+        self._waits_no_more(request)
 
     def _waits_no_more(self, request: Request) -> None:
         waits = self._waiting[request.session]

@@ -169,7 +169,12 @@ class Locks:
             # Not under the mutex: who knows the statements may need it, or be slow.
             found = deadlock.record(circle, self._statement, time.time())
             with self._mutex:
-                if deadlock.still_exists(self._table, circle):
+                if not deadlock.still_exists(self._table, circle):
+                    continue
+                passed = next((one for one in circle if self._table.overtake(one, found.at)), None)
+                if passed is not None:
+                    self._wake([passed])
+                else:
                     self._deadlocks.append(found)
                     self._refuse(deadlock.youngest(circle), _deadlock_error(found))
 
@@ -204,8 +209,8 @@ def resource_text(resource: Resource) -> str:
         case ("key", schema, table, _, key):
             values = key if isinstance(key, tuple) else (key,)
             return f"key ({', '.join(map(repr, values))}) of {schema}.{table}"
-        case ("advisory", name):
-            return f"resource {name!r}"
+        case ("advisory", *name):
+            return f"resource {', '.join(map(repr, name))}"
         case ("catalog",):
             return "the catalog"
         case _:
