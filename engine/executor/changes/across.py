@@ -1,8 +1,8 @@
-"""Changes that no shard can make alone: computed at the gateway as one query, then carried to the shards by row number.
+"""Changes that no shard can make alone: computed at the gateway as one query, then carried to the shards row by row.
 
 The query reads the target with each row's shard and DuckDB's number for it, joins what the statement joins, and gives
-for every row to change the step that changes it and the new values, in the user's own text. All the rest of the
-statement reads the gateway's views, and so the rows as they were before it.
+for every row to change its identity, the step that changes it and the new values, in the user's own text. All the rest
+of the statement reads the gateway's views, and so the rows as they were before it.
 Promises: DuckDB judges the user's own statement first, on an empty stand-in of the target, so that it refuses what it
 would refuse and its messages have its positions.
 Leaves to others: bringing the rows to the shards (`staged_change.py`), MERGE's steps (`merge.py`).
@@ -26,10 +26,10 @@ from ..connections import SessionConnections
 from ..gateway import Gateway
 from ..reading.result import Result
 from .columns import Described, Insertable, column_of, described_columns, row_count, stand_in
+from .identity import ROW, Identity, identity_of, old_name
 from .job import no_shard
 from .staged_change import (
     PLACE,
-    ROW,
     SHARD,
     STEP,
     StagedChange,
@@ -68,13 +68,14 @@ class Computed:
 class Target:
     """The table that a change is about, as its statement sees it.
 
-    shards: those whose rows it can change. text: the statement's, with its parameters numbered.
+    shards: those whose rows it can change. identity: of its rows. text: the statement's, with its parameters numbered.
     """
 
     table: Table
     alias: str
     shards: tuple[int, ...]
     described: Described
+    identity: Identity
     text: str
     parts: ChangeParts
 
@@ -101,7 +102,9 @@ def target_of(gateway: Gateway, table: Table, parts: ChangeParts, text: str, sha
     """The target of a statement, if its rows can be numbered. Raises NotSupportedError."""
     described = described_columns(gateway, table)
     # Conditions that no shard can meet are still judged, by one that then finds no row.
-    target = Target(table, parts.alias or table.name, tuple(shards) or (0,), described, text, parts)
+    identity = identity_of(gateway, table, [one.column for one in described.insertable])
+    alias = parts.alias or table.name
+    target = Target(table, alias, tuple(shards) or (0,), described, identity, text, parts)
     _check_no_row_numbers(target)
     return target
 
@@ -137,7 +140,7 @@ def change_rows(connections: SessionConnections, target: Target, parameters: Par
         parts.prefix,
         Piece(f"SELECT {distinct}{row_columns(target, '0')}", None),
         *(piece for value in values for piece in value_column(target, 0, value)),
-        *old_keys(target, [computed]),
+        *old_values(target, [computed]),
         Piece(
             f" FROM ({numbered_rows(target.table, target.shards)}) AS {quote_identifier(target.alias)}", None
         ),
@@ -170,6 +173,7 @@ def carry(
         target.alias,
         stage,
         tuple(one.step for one in computed),
+        target.identity,
         tuple(one.column.name for one in target.columns),
         tuple(target.own(returning)) if returning is not None else (),
         parameters,
@@ -187,7 +191,7 @@ def stage_rows(
 ) -> None:
     """Write the rows of a query into the table `stage`, with the shard where each belongs afterwards.
 
-    rows: gives SHARD, ROW, STEP and the columns of `value_column` and `old_keys`; rows without a step are left out.
+    rows: gives SHARD, ROW, STEP and the columns of `value_column` and `old_values`; rows without a step are left out.
     """
     place = _place(connections.gateway, target.table, computed)
     pieces = [
@@ -234,25 +238,18 @@ def value_column(target: Target, number: int, value: Assigned, *, guarded: bool 
     ]
 
 
-def old_keys(target: Target, computed: Sequence[Computed]) -> list[Piece]:
-    """The columns with the shard key as it was, if a step may change a part of it."""
-    if not any(one.step.moves for one in computed):
-        return []
+def old_values(target: Target, computed: Sequence[Computed]) -> list[Piece]:
+    """The columns with the row as it was: what says which row it is, and all of it if a step may take it elsewhere."""
+    moves = any(one.step.moves for one in computed)
+    names = tuple(one.column.name for one in target.columns) if moves else target.identity.names
     alias = quote_identifier(target.alias)
-    return [
-        Piece(f", {alias}.{quote_identifier(name)} AS {_old_key(name)}", None)
-        for name in target.table.shard_key
-    ]
-
-
-def _old_key(name: str) -> str:
-    return quote_identifier(f"duckraft old {name}")
+    return [Piece(f", {alias}.{quote_identifier(name)} AS {old_name(name)}", None) for name in names]
 
 
 def _key_columns(table: Table, step: Step) -> list[str]:
     """The staged columns that hold the shard key of a row after `step`."""
     return [
-        value_name(step.number, name) if name in step.columns else _old_key(name) for name in table.shard_key
+        value_name(step.number, name) if name in step.columns else old_name(name) for name in table.shard_key
     ]
 
 

@@ -23,14 +23,15 @@ from .across import (
     Target,
     carry,
     judge,
-    old_keys,
+    old_values,
     row_columns,
     stage_rows,
     step_of,
     target_of,
     value_column,
 )
-from .staged_change import ROW, STEP, numbered_rows, staging_table
+from .identity import ROW
+from .staged_change import STEP, numbered_rows, staging_table
 from .unsteady import calls_unsteady_function
 
 _SOURCE = '"duckraft source"'
@@ -72,7 +73,7 @@ def merge(connections: SessionConnections, target: Target, parameters: Parameter
             for value in one.values
             for piece in value_column(target, one.step.number, value, guarded=_is_steady(target))
         ),
-        *old_keys(target, changing),
+        *old_values(target, changing),
         *_joined(target),
     ]
     with staging_table(connections.gateway) as stage:

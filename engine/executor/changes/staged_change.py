@@ -1,17 +1,18 @@
 """A change that was computed at the gateway, carried to the shards.
 
-The rows to change wait in a table of the gateway: each says by shard and DuckDB's row number which row it is about, the
+The rows to change wait in a table of the gateway: each says by shard and by its identity which row it is about, the
 number of the step that changes it, the step's new values, and the shard where the row belongs afterwards. Each shard
-takes its own by one statement; a row that belongs elsewhere afterwards is deleted here and inserted there.
+takes its own by one operation; a row that belongs elsewhere afterwards is deleted here and inserted there.
 Promises: all shards change, or none. Rows leave before any arrives, so that a key may pass from one row to another.
-Leaves to others: which rows and what values (`across.py`).
+What runs on a shard is what is recorded, but for RETURNING: running it again on the same rows gives the same.
+Leaves to others: which rows and what values (`across.py`), how a row is found (`identity.py`).
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,15 +22,19 @@ from ...sql.lexer import significant
 from ...sql.parameters import parameters_in
 from ...sql.reader import Piece
 from ...storage import duck
+from ...storage.operations import Operation
+from ...storage.rows import ROWS_NAME, bound, rows_of
 from ...types import Column, Parameters, Row, quote_identifier, quote_string
 from ..composed import at_position
 from ..connections import SessionConnections
 from ..reading.binding import shard_table
 from ..reading.recording import CHANGE, work
 from ..reading.result import Result, columns_of
+from .columns import column_of
+from .identity import ROW, Identity, located, old_name
+from .job import OperationSink
 
 SHARD = '"duckraft shard"'
-ROW = '"duckraft row"'
 STEP = '"duckraft step"'
 PLACE = '"duckraft place"'
 _CHANGE = '"duckraft change"'
@@ -52,8 +57,8 @@ class Step:
 class StagedChange:
     """Staged rows and what to do with them.
 
-    stage: the full name of their table. insertable: the columns that a row which moves takes with it. returning: the
-    user's pieces of the list behind RETURNING, of which there are none without one.
+    stage: the full name of their table. identity: of the rows. insertable: the columns that a row which moves takes
+    with it. returning: the user's pieces of the list behind RETURNING, of which there are none without one.
     """
 
     verb: str
@@ -61,9 +66,15 @@ class StagedChange:
     alias: str
     stage: str
     steps: tuple[Step, ...]
+    identity: Identity
     insertable: tuple[str, ...]
     returning: tuple[Piece, ...] = ()
     parameters: Parameters = None
+
+    @property
+    def steps_by_number(self) -> dict[int, Step]:
+        """Its steps by their numbers."""
+        return {step.number: step for step in self.steps}
 
 
 def value_name(step: int, column: str) -> str:
@@ -100,12 +111,16 @@ def ways_of(gateway: duck.Connection, stage: str) -> list[Way]:
     return [(step, shard, place) for step, shard, place in found]
 
 
-def apply(connections: SessionConnections, change: StagedChange, ways: Sequence[Way]) -> Result:
+def apply(
+    connections: SessionConnections,
+    change: StagedChange,
+    ways: Sequence[Way],
+    record: OperationSink | None = None,
+) -> Result:
     """Carry the change to the shards. ways: those of all staged rows. The caller holds the write lock.
 
     Raises errors.Error.
     """
-    gateway = connections.gateway
     moving = {
         (step, shard, place)
         for step, shard, place in ways
@@ -117,94 +132,136 @@ def apply(connections: SessionConnections, change: StagedChange, ways: Sequence[
     # One shard is asked also where no row changes: it knows the columns of RETURNING.
     involved = sorted(staying.union(leaving, (place for place, _ in arriving)) or {0})
     numbers = {shard: change.table.placements[shard] for shard in involved}
-    outcome = _Outcome(bool(change.returning))
-    with at_position(None), ExitStack() as tables:
-        movers = {
-            step.number: tables.enter_context(_movers(gateway, change, step, leaving))
-            for step in change.steps
-            if any(number == step.number for number, _, _ in moving)
-        }
-        with connections.atomic(sorted(set(numbers.values()))) as writers:
-            for shard in leaving:
-                with work(CHANGE, numbers[shard]):
-                    duck.execute(writers[numbers[shard]], _leave_sql(change, shard))
-            for shard in sorted(staying) or involved[:1]:
-                outcome.run(writers, numbers[shard], _stay_sql(change, shard), change.parameters)
-            for shard, step in arriving:
-                sql = _arrive_sql(change, shard, movers[step])
-                outcome.run(writers, numbers[shard], sql, change.parameters)
-    tag = f"{change.verb} {outcome.count}"
-    return Result(outcome.columns, tag, rows=outcome.rows, rowcount=outcome.count)
+    with at_position(None), connections.atomic(sorted(set(numbers.values()))) as writers:
+        carrier = _Carrier(connections.gateway, change, writers, record)
+        for shard in leaving:
+            carrier.leave(shard)
+        for shard in sorted(staying) or involved[:1]:
+            carrier.stay(shard)
+        for shard, step in arriving:
+            carrier.arrive(shard, change.steps_by_number[step])
+    tag = f"{change.verb} {carrier.count}"
+    return Result(carrier.columns, tag, rows=carrier.rows, rowcount=carrier.count)
 
 
-class _Outcome:
-    """What the shards' statements gave, added up."""
+class _Carrier:
+    """Runs a change's operations on the shards, and adds up what they gave."""
 
-    def __init__(self, returning: bool) -> None:
-        self.returning = returning
+    def __init__(
+        self,
+        gateway: duck.Connection,
+        change: StagedChange,
+        writers: dict[int, duck.Connection],
+        record: OperationSink | None,
+    ) -> None:
         self.count = 0
         self.rows: list[Row] = []
         self.columns: tuple[Column, ...] = ()
+        self._gateway = gateway
+        self._change = change
+        self._writers = writers
+        self._record = record
 
-    def run(self, writers: dict[int, duck.Connection], number: int, sql: str, parameters: Parameters) -> None:
-        """Run a statement on the database's shard `number`."""
-        connection = writers[number]
+    def leave(self, shard: int) -> None:
+        """Take away the rows that belong elsewhere."""
+        change = self._change
+        own = f"{SHARD} = {shard} AND {PLACE} <> {shard}"
+        old = [(old_name(column.name), column.type) for column in change.identity.columns]
+        self._run(shard, own, [(STEP, "INTEGER"), *old], lambda source: _leave_sql(change, shard, source))
+
+    def stay(self, shard: int) -> None:
+        """Change the rows that stay on a shard, and insert those that are new there."""
+        change = self._change
+        own = f"{PLACE} = {shard} AND ({SHARD} IS NULL OR {SHARD} = {shard})"
+        columns = [(STEP, "INTEGER")]
+        columns += [(old_name(column.name), column.type) for column in change.identity.columns]
+        columns += [
+            (value_name(step.number, name), column_of(change.table, name).type)
+            for step in change.steps
+            for name in step.columns
+        ]
+        self._run(shard, own, columns, lambda source: _stay_sql(change, shard, source), change.returning)
+
+    def arrive(self, shard: int, step: Step) -> None:
+        """Insert the rows that come from other shards: for the user they were updated."""
+        change = self._change
+        own = f"{STEP} = {step.number} AND {PLACE} = {shard} AND {SHARD} <> {shard}"
+        columns = [
+            (
+                value_name(step.number, name) if name in step.columns else old_name(name),
+                column_of(change.table, name).type,
+            )
+            for name in change.insertable
+        ]
+        returning = tuple(_as_update(piece) for piece in change.returning)
+        self._run(shard, own, columns, lambda source: _arrive_sql(change, shard, step, source), returning)
+
+    def _run(
+        self,
+        shard: int,
+        own: str,
+        columns: Sequence[tuple[str, str]],
+        statement: Callable[[str], str],
+        returning: Sequence[Piece] | None = None,
+    ) -> None:
+        """Run a statement on a shard of the table, and record it.
+
+        own: a condition on the staged rows that it is fed with. columns: (name, type) of what it needs of them.
+        statement: its text, for the relation with these rows. returning: None if its rows do not count.
+        """
+        query = f"SELECT {', '.join(name for name, _ in columns)} FROM {self._change.stage} WHERE {own}"
+        number = self._change.table.placements[shard]
         with work(CHANGE, number) as done:
-            duck.execute(connection, sql, parameters_in(sql, parameters))
-            if self.returning:
+            # In one piece: with its first rows changed, a second piece might find other rows than meant.
+            fed = next(rows_of(self._gateway, query, [kind for _, kind in columns], whole=True), None)
+            operation = Operation(statement(ROWS_NAME if fed is not None else f"({query})"), None, fed)
+            if fed is not None and self._record is not None:
+                self._record(number, operation)
+            given = self._given(self._writers[number], operation, returning)
+            if returning is not None:
+                done.rows = given
+                self.count += given
+
+    def _given(
+        self, connection: duck.Connection, operation: Operation, returning: Sequence[Piece] | None
+    ) -> int:
+        """Run an operation with RETURNING behind it, and take what it gives. Returns how many rows it changed."""
+        sql = operation.sql + (_returning(returning) if returning else "")
+        with bound(connection, operation.rows) if operation.rows is not None else nullcontext():
+            duck.execute(connection, sql, parameters_in(sql, self._change.parameters))
+            if returning:
                 self.columns = self.columns or columns_of(connection)
             rows = duck.guarded(connection.fetchall)
-            done.rows = len(rows) if self.returning else rows[0][0]
-        self.rows += rows if self.returning else []
-        self.count += done.rows
+        if returning:
+            self.rows += rows
+        count: int = len(rows) if returning else rows[0][0]
+        return count
 
 
-@contextmanager
-def _movers(
-    gateway: duck.Connection, change: StagedChange, step: Step, leaving: Sequence[int]
-) -> Iterator[str]:
-    """A table with the rows that a step takes away from the shards `leaving`: whole, as they will be."""
-    values = ", ".join(
-        f"s.{value_name(step.number, column)} AS {quote_identifier(column)}"
-        if column in step.columns
-        else f"t.{quote_identifier(column)}"
-        for column in change.insertable
-    )
-    with staging_table(gateway) as name:
-        duck.execute(
-            gateway,
-            f"CREATE TABLE {name} AS SELECT s.{PLACE}, {values} FROM {change.stage} s"
-            f" JOIN ({numbered_rows(change.table, leaving)}) t ON s.{SHARD} = t.{SHARD} AND s.{ROW} = t.{ROW}"
-            f" WHERE s.{STEP} = {step.number} AND s.{PLACE} <> s.{SHARD}",
-        )
-        yield name
+def _located(change: StagedChange, shard: int, source: str) -> str:
+    steps = [str(step.number) for step in change.steps if step.action is not Action.INSERT]
+    changing = f"given.{STEP} IN ({', '.join(steps)})" if steps else "false"
+    return located(change.identity, source, shard_table(change.table, shard), changing)
 
 
-def _leave_sql(change: StagedChange, shard: int) -> str:
-    """Take away the rows that belong elsewhere."""
-    rows = f"SELECT {ROW} FROM {change.stage} WHERE {SHARD} = {shard} AND {PLACE} <> {shard}"
+def _leave_sql(change: StagedChange, shard: int, source: str) -> str:
+    rows = f"SELECT {ROW} FROM ({_located(change, shard, source)})"
     return f"DELETE FROM {shard_table(change.table, shard)} WHERE rowid IN ({rows})"
 
 
-def _stay_sql(change: StagedChange, shard: int) -> str:
-    """Change the rows that stay on a shard, and insert those that are new there.
-
-    Measured with 100,000 rows of a million: UPDATE takes a third of the time of the MERGE that does the same.
-    """
+def _stay_sql(change: StagedChange, shard: int, source: str) -> str:
+    """Measured with 100,000 rows of a million: UPDATE takes a third of the time of the MERGE that does the same."""
     target = f"{shard_table(change.table, shard)} AS {quote_identifier(change.alias)}"
-    own = f"{PLACE} = {shard} AND ({SHARD} IS NULL OR {SHARD} = {shard})"
-    rows = f"(SELECT * FROM {change.stage} WHERE {own}) AS {_CHANGE}"
+    rows = _located(change, shard, source)
     found = f"{_CHANGE}.{ROW} = {quote_identifier(change.alias)}.rowid"
-    returning = _returning(change.returning)
     match change.verb:
         case "UPDATE":
-            return f"UPDATE {target} SET {_sets(change.steps[0])} FROM {rows} WHERE {found}{returning}"
+            return f"UPDATE {target} SET {_sets(change.steps[0])} FROM ({rows}) AS {_CHANGE} WHERE {found}"
         case "DELETE":
-            numbers = f"SELECT {ROW} FROM {change.stage} WHERE {own}"
-            return f"DELETE FROM {target} WHERE rowid IN ({numbers}){returning}"
+            return f"DELETE FROM {target} WHERE rowid IN (SELECT {ROW} FROM ({rows}))"
         case _:
             clauses = [_clause(step) for step in change.steps] or ["WHEN MATCHED THEN DO NOTHING"]
-            return f"MERGE INTO {target} USING {rows} ON {found} {' '.join(clauses)}{returning}"
+            return f"MERGE INTO {target} USING ({rows}) AS {_CHANGE} ON {found} {' '.join(clauses)}"
 
 
 def _sets(step: Step) -> str:
@@ -226,15 +283,15 @@ def _clause(step: Step) -> str:
     return f"WHEN NOT MATCHED {condition} INSERT ({', '.join(names)}) VALUES ({', '.join(staged)})"
 
 
-def _arrive_sql(change: StagedChange, shard: int, movers: str) -> str:
-    """Insert the rows that come from other shards: for the user they were updated."""
-    names = ", ".join(quote_identifier(column) for column in change.insertable)
-    values = ", ".join(f"{_CHANGE}.{quote_identifier(column)}" for column in change.insertable)
-    returning = [_as_update(piece) for piece in change.returning]
+def _arrive_sql(change: StagedChange, shard: int, step: Step, source: str) -> str:
+    names = ", ".join(map(quote_identifier, change.insertable))
+    values = ", ".join(
+        f"{_CHANGE}.{value_name(step.number, name) if name in step.columns else old_name(name)}"
+        for name in change.insertable
+    )
     return (
         f"MERGE INTO {shard_table(change.table, shard)} AS {quote_identifier(change.alias)}"
-        f" USING (SELECT * FROM {movers} WHERE {PLACE} = {shard}) AS {_CHANGE} ON false"
-        f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values}){_returning(returning)}"
+        f" USING {source} AS {_CHANGE} ON false WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
     )
 
 
