@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from zlib import crc32
 
-from ..errors import InterfaceError, LogFailedError, OperationalError, invariant
+from ..errors import InterfaceError, LogDamagedError, LogFailedError, OperationalError, invariant
 from .directory import file_error, sync_directory
 from .log_mark import MARK_NAME, Mark, MarkFile
 from .log_recovery import recover
@@ -34,6 +34,7 @@ from .log_segment import (
     create_segment,
     pack_entry_header,
     read_entries,
+    segment_path,
     write_at,
 )
 
@@ -70,12 +71,20 @@ class ShardLog:
         self._mark = mark
         self._sync = sync
         self._segment_bytes = segment_bytes
-        self._changed = threading.Condition(threading.Lock())
-        """Guards everything below; notified when `_syncing` becomes False."""
+        self._lock = threading.Lock()
+        """Guards everything below."""
+        self._covered = threading.Condition(self._lock)
+        """Where those wait whose entries the fsync that is running makes durable."""
+        self._following = threading.Condition(self._lock)
+        """Where those wait who need another fsync after it. One of them is woken to do it."""
+        self._idle = threading.Condition(self._lock)
+        """Where those wait who need the log without an fsync running."""
         self._descriptor = os.open(segments[-1].path, os.O_RDWR)
         self._allocated = segments[-1].end
         self._durable = segments[-1].last_sequence
         self._syncing = False
+        self._sync_target = self._durable
+        self._pausing = 0
         self._failure: OSError | None = None
         self._closed = False
 
@@ -120,25 +129,25 @@ class ShardLog:
     @property
     def first_sequence(self) -> int:
         """The sequence of the first entry that is still there."""
-        with self._changed:
+        with self._lock:
             return self._segments[0].first_sequence
 
     @property
     def last_sequence(self) -> int:
         """The sequence of the last entry, durable or not."""
-        with self._changed:
+        with self._lock:
             return self._segments[-1].last_sequence
 
     @property
     def durable_sequence(self) -> int:
         """Entries up to this one are durable."""
-        with self._changed:
+        with self._lock:
             return self._durable
 
     @property
     def size_bytes(self) -> int:
         """What the entries and the headers of the segments take, without what is allocated in advance."""
-        with self._changed:
+        with self._lock:
             return sum(segment.end for segment in self._segments)
 
     def append(
@@ -164,7 +173,7 @@ class ShardLog:
                 sqlstate="54000",
                 hint=f"Change fewer rows in one statement; the limit is {BODY_BYTES_MAX} bytes.",
             )
-        with self._changed:
+        with self._lock:
             self._make_room(body_bytes)
             segment = self._segments[-1]
             sequence = segment.last_sequence + 1
@@ -178,28 +187,37 @@ class ShardLog:
 
         Raises LogFailedError, now and ever after, once it could not be done; the outcome is then not known.
         """
-        with self._changed:
+        with self._lock:
+            invariant(up_to <= self._segments[-1].last_sequence, "only what was appended is made durable")
             while self._durable < up_to:
                 self._check_usable(outcome_known=False)
-                invariant(up_to <= self._segments[-1].last_sequence, "only what was appended is made durable")
-                if self._syncing:
-                    self._changed.wait()
-                else:
+                if not self._syncing and not self._pausing:
                     self._sync_all()
+                elif self._syncing and up_to <= self._sync_target:
+                    self._covered.wait()
+                else:
+                    self._wait_for_turn()
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """The entries after this one that are there now, in order. One body at a time is in memory.
 
-        Do not truncate what is still to be read. Raises LogDamagedError or OperationalError while it is read.
+        Do not truncate what is still to be read. Raises LogDamagedError if the log was truncated beyond `after`, or
+        ends before it; while it is read, LogDamagedError or OperationalError.
         """
-        with self._changed:
+        with self._lock:
             segments = list(self._segments)
-            last = segments[-1].last_sequence
-        return self._read(segments, max(after + 1, segments[0].first_sequence), last)
+        first, last = segments[0].first_sequence, segments[-1].last_sequence
+        if not first - 1 <= after <= last:
+            raise LogDamagedError(
+                f'the log in "{self._directory}" has the entries from {first} to {last}, '
+                f"but those after {after} are needed",
+                hint="The log and the shard's file do not belong together. Restore the directory from one backup.",
+            )
+        return self._read(segments, after + 1, last)
 
     def read(self, sequence: int) -> Entry:
         """One entry, which is there. Raises LogDamagedError, OperationalError."""
-        with self._changed:
+        with self._lock:
             segments = list(self._segments)
         invariant(
             segments[0].first_sequence <= sequence <= segments[-1].last_sequence, "the entry is in the log"
@@ -211,43 +229,39 @@ class ShardLog:
 
         A crash while it runs leaves a log that opens. Raises OperationalError, LogFailedError.
         """
-        with self._changed:
-            self._wait_for_sync()
+        with self._lock, self._paused():
             self._check_usable()
             last = self._segments[-1]
             if last.first_sequence <= last.last_sequence < before:
                 self._begin_segment()
             kept = [segment for segment in self._segments[:-1] if segment.last_sequence >= before]
             kept.append(self._segments[-1])
-            given_up = self._segments[: -len(kept)]
-            if not given_up:
-                return
-            try:
-                # First, so that the files that are about to go are not missed.
-                self._mark.save(Mark(kept[0].first_sequence, self._durable), self._sync)
-                self._segments = kept
-                for segment in given_up:
-                    segment.path.unlink()
-                sync_directory(self._directory)
-            except OSError as error:
-                raise file_error(error, f'cannot truncate the log in "{self._directory}"') from None
+            if given_up := self._segments[: -len(kept)]:
+                try:
+                    # First, so that the files that are about to go are not missed.
+                    self._mark.save(Mark(kept[0].first_sequence, self._durable), self._sync)
+                    self._segments = kept
+                    for segment in given_up:
+                        segment.path.unlink()
+                    sync_directory(self._directory)
+                except OSError as error:
+                    raise file_error(error, f'cannot truncate the log in "{self._directory}"') from None
 
     def close(self) -> None:
         """Make everything durable and give the files up. Closing twice is fine, and so is closing a failed log.
 
         Raises LogFailedError; the log is closed all the same.
         """
-        with self._changed:
-            self._wait_for_sync()
+        with self._lock, self._paused():
             if self._closed:
                 return
+            self._closed = True
             try:
                 if self._failure is None:
                     self._finish_segment()
                     with suppress(OSError):
                         self._mark.save(self._present_mark(), self._sync)
             finally:
-                self._closed = True
                 os.close(self._descriptor)
                 self._mark.close()
 
@@ -259,11 +273,14 @@ class ShardLog:
     ) -> None:
         self.close()
 
-    # All below: the caller holds `_changed`, except for `_read`.
+    # All below but `_read`: the caller holds the lock.
 
     def _check_usable(self, *, outcome_known: bool = True) -> None:
+        self._check_not_failed(outcome_known=outcome_known)
         if self._closed:
-            raise InterfaceError("the log is closed", sqlstate="08000")
+            raise InterfaceError(f'the log in "{self._directory}" is closed', sqlstate="08000")
+
+    def _check_not_failed(self, *, outcome_known: bool) -> None:
         if self._failure is not None:
             raise LogFailedError(
                 f'the log in "{self._directory}" could not be made durable: {self._failure.strerror}',
@@ -274,22 +291,44 @@ class ShardLog:
     def _present_mark(self) -> Mark:
         return Mark(self._segments[0].first_sequence, self._durable)
 
-    def _wait_for_sync(self) -> None:
-        while self._syncing:
-            self._changed.wait()
+    def _wait_for_turn(self) -> None:
+        try:
+            self._following.wait()
+        except BaseException:
+            # An interrupted thread may have been the one that was woken to go on.
+            self._following.notify()
+            raise
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Hold the log without an fsync running, and without one beginning. Lets the lock go while it waits.
+
+        Two fsyncs of one descriptor must not overlap: the kernel tells an error to one of them only.
+        """
+        self._pausing += 1
+        try:
+            while self._syncing:
+                self._idle.wait()
+            yield
+        finally:
+            self._pausing -= 1
+            self._following.notify_all()
 
     def _sync_all(self) -> None:
         """Make durable what was appended so far, while other threads append more."""
-        target, mark = self._segments[-1].last_sequence, self._segments[0].first_sequence
-        self._syncing = True
-        self._changed.release()
+        target, first = self._segments[-1].last_sequence, self._segments[0].first_sequence
+        self._syncing, self._sync_target = True, target
+        self._covered, self._following = self._following, self._covered
+        self._lock.release()
         try:
             self._sync_now(self._descriptor)
-            self._mark.note(Mark(mark, target))
+            self._mark.note(Mark(first, target))
         finally:
-            self._changed.acquire()
+            self._lock.acquire()
             self._syncing = False
-            self._changed.notify_all()
+            self._covered.notify_all()
+            self._following.notify()
+            self._idle.notify_all()
         self._durable = target
 
     def _sync_now(self, descriptor: int) -> None:
@@ -298,30 +337,32 @@ class ShardLog:
         except OSError as error:
             # Before anything else is called: an interrupt that came now would make the failure be forgotten.
             self._failure = error
-        if self._failure is not None:
-            self._check_usable(outcome_known=False)
+        self._check_not_failed(outcome_known=False)
 
     def _make_room(self, body_bytes: int) -> None:
         """See that the present segment may take an entry of this size."""
-        while True:
-            self._check_usable()
-            segment = self._segments[-1]
-            if (
-                segment.last_sequence < segment.first_sequence
-                or segment.end + body_bytes <= self._segment_bytes
-            ):
-                return
-            if self._syncing:
-                self._wait_for_sync()
-            else:
-                self._begin_segment()
+        self._check_usable()
+        if self._is_full(body_bytes):
+            with self._paused():
+                self._check_usable()
+                if self._is_full(body_bytes):
+                    self._begin_segment()
+
+    def _is_full(self, body_bytes: int) -> bool:
+        segment = self._segments[-1]
+        is_empty = segment.last_sequence < segment.first_sequence
+        return not is_empty and segment.end + body_bytes > self._segment_bytes
 
     def _finish_segment(self) -> None:
         """Make the last segment durable, without what was allocated in advance."""
         segment = self._segments[-1]
         if self._allocated > segment.end:
-            with suppress(OSError):
+            try:
                 os.ftruncate(self._descriptor, segment.end)
+                os.fsync(self._descriptor)  # fdatasync need not care about a length that shrinks.
+            except OSError as error:
+                self._failure = error
+            self._check_not_failed(outcome_known=False)
             self._allocated = segment.end
         self._sync_now(self._descriptor)
         self._durable = segment.last_sequence
@@ -329,10 +370,15 @@ class ShardLog:
     def _begin_segment(self) -> None:
         """Go on in a new file. The one before it is complete and durable by then."""
         self._finish_segment()
+        first = self._durable + 1
         try:
-            segment = create_segment(self._directory, self._identity, self._durable + 1, self._sync)
+            segment = create_segment(self._directory, self._identity, first, self._sync)
             descriptor = os.open(segment.path, os.O_RDWR)
         except OSError as error:
+            if segment_path(self._directory, first).exists():
+                # It has to be the next one, but it is not known whether a power cut would take it away.
+                self._failure = error
+                self._check_not_failed(outcome_known=True)
             raise file_error(error, f'cannot begin a new file of the log in "{self._directory}"') from None
         os.close(self._descriptor)
         self._descriptor = descriptor
@@ -346,7 +392,7 @@ class ShardLog:
         try:
             if end > self._allocated:
                 self._allocate(end)
-            write_at(self._descriptor, parts, segment.end)
+            write_at(self._descriptor, parts, segment.end, total_bytes)
         except OSError as error:
             self._cut(segment, error)
 
@@ -363,7 +409,7 @@ class ShardLog:
             os.ftruncate(self._descriptor, segment.end)
         except OSError as second:
             self._failure = second
-            self._check_usable()
+            self._check_not_failed(outcome_known=True)
         self._allocated = segment.end
         raise file_error(error, f'cannot write to the log "{segment.path}"')
 

@@ -121,7 +121,7 @@ def _make_durable(segment: Segment, durable: int, sync: Callable[[int], None]) -
             offset = offset_of(segment, durable + 1)
             while offset < segment.end:
                 data = os.pread(descriptor, min(_COPY_BYTES, segment.end - offset), offset)
-                write_at(descriptor, [data], offset)
+                write_at(descriptor, [data], offset, len(data))
                 offset += len(data)
         sync(descriptor)
     finally:

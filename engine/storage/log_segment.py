@@ -143,14 +143,17 @@ def damaged(path: Path, offset: int, problem: str) -> LogDamagedError:
 def create_segment(
     directory: Path, identity: Identity, first_sequence: int, sync: Callable[[int], None]
 ) -> Segment:
-    """Make an empty segment, durably: under its name there never is anything but a whole header. Raises OSError."""
+    """Make an empty segment, durably: under its name there never is anything but a whole header.
+
+    Raises OSError. There is a file under its name then only if the name could not be made durable.
+    """
     header = _pack_segment_header(identity, first_sequence)
     path = segment_path(directory, first_sequence)
     new = path.with_suffix(".new")
     try:
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
-            write_at(descriptor, [header], 0)
+            write_at(descriptor, [header], 0, len(header))
             sync(descriptor)
         finally:
             os.close(descriptor)
@@ -344,8 +347,10 @@ def _kind(header: EntryHeader) -> EntryKind:
         ) from None
 
 
-def write_at(descriptor: int, parts: Sequence[Buffer], offset: int) -> None:
+def write_at(descriptor: int, parts: Sequence[Buffer], offset: int, total_bytes: int) -> None:
     """Write all of these parts, one behind the other, without putting them together first. Raises OSError."""
+    if len(parts) <= _PARTS_MAX and os.pwritev(descriptor, parts, offset) == total_bytes:
+        return
     left = [view for part in parts if (view := memoryview(part).cast("B")).nbytes]
     at = 0
     while at < len(left):
