@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from . import bank
 from .checker import Report, check
 from .clients import Plain, Sharded, Store
 from .history import Level
@@ -63,6 +64,23 @@ def list_append(
                 store.close()
         good &= _judge(level, found)
     raise SystemExit(0 if good else 1)
+
+
+@main.command("bank")
+@click.option("--seconds", default=600.0, show_default=True, help="After which no new life begins.")
+@click.option("--kills", default=500, show_default=True, help="0: one life that lasts all the seconds.")
+@click.option("--accounts", default=64, show_default=True, type=click.IntRange(min=2))
+@click.option("--writers", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True)
+@click.option("--plain", is_flag=True, help="One plain DuckDB file instead.")
+def bank_command(seconds: float, kills: int, accounts: int, writers: int, seed: int, plain: bool) -> None:
+    """Move money between accounts on all shards, with SIGKILL at any moment; audit after each."""
+    begun = time.monotonic()
+    books = bank.run(bank.Settings(seconds, kills, accounts, writers, seed, plain), click.echo)
+    click.echo(f"{books}, {time.monotonic() - begun:.0f} s")
+    for line in books.wrong:
+        click.echo(f"  {line}")
+    raise SystemExit(1 if books.wrong else 0)
 
 
 def _judge(level: Level, found: Run) -> bool:

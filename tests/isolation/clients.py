@@ -73,12 +73,12 @@ class Sharded:
 
 
 class Plain:
-    """One plain DuckDB, in memory. Of two who insert a key at a time, one is told of a duplicate that it cannot see."""
+    """One plain DuckDB. Of two who insert a key at a time, one is told of a duplicate that it cannot see."""
 
     retryable = frozenset({"40001", "23505"})
 
-    def __init__(self) -> None:
-        self.connection = duckdb.connect()
+    def __init__(self, path: Path | None = None) -> None:
+        self.connection = duckdb.connect(str(path) if path is not None else ":memory:")
 
     def connect(self) -> Execute:
         """A new connection to the same database."""

@@ -1,0 +1,325 @@
+"""A bank that is killed: accounts on all shards, writers that move money, readers that sum, and SIGKILL at any moment.
+
+Every life of the bank is a process of its own. It opens the database, which repairs what the last one left, audits the
+books, and goes to work until it is killed. It reports each transfer after its COMMIT has returned. The audit demands
+that all money is there, that each reported transfer is in the ledger, and that the balances are just what the ledger
+says, so that no transfer is half done.
+
+The processes are forked from one that has everything imported and never opens a database or starts a thread, which
+makes a life cheap.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from duckraft.engine.errors import Error
+
+from .clients import Execute, Plain, Sharded, Store, transaction
+from .history import Level
+
+SHARDS = 8
+OPENING = 1000
+"""What each account has at first."""
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL) SHARD BY HASH (id)",
+    "CREATE TABLE IF NOT EXISTS ledger (id BIGINT PRIMARY KEY, source BIGINT, target BIGINT, amount BIGINT)"
+    " SHARD BY HASH (id)",
+)
+_BOOKS = """
+    SELECT id, balance, moved FROM account LEFT JOIN
+        (SELECT id, sum(amount) AS moved FROM
+            (SELECT source AS id, -amount AS amount FROM ledger UNION ALL SELECT target, amount FROM ledger)
+         GROUP BY id) USING (id)
+    ORDER BY id"""
+
+_OPENING_S_MAX = 60.0
+_LIFE_S_MAX = 0.8
+_YOUNG = 0.2
+"""Part of the lives that are killed while they open the database, or soon after."""
+
+_YOUNG_S_MAX = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """seconds: after which no new life begins. kills: after how many it ends; with 0 one life lasts all the seconds."""
+
+    seconds: float
+    kills: int
+    accounts: int = 64
+    writers: int = 4
+    seed: int = 0
+    plain: bool = False
+
+
+@dataclass(slots=True)
+class Books:
+    """What the bank has reported in all its lives. acknowledged: transfers whose COMMIT returned."""
+
+    acknowledged: set[int] = field(default_factory=set)
+    kills: int = 0
+    audits: int = 0
+    reads: int = 0
+    retries: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def take(self, line: str) -> None:
+        """Note a line that a life of the bank has written."""
+        word, _, rest = line.partition(" ")
+        match word:
+            case "moved":
+                self.acknowledged.add(int(rest))
+            case "read":
+                self.reads += 1
+            case "retry":
+                self.retries += 1
+            case "audited":
+                self.audits += 1
+            case _:
+                self.wrong.append(line)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills, {len(self.acknowledged)} transfers acknowledged, {self.retries} retried, "
+            f"{self.reads} sums read, {self.audits} audits, {len(self.wrong)} wrong"
+        )
+
+
+def run(settings: Settings, tell: Callable[[str], None]) -> Books:
+    """Live and die until time or kills are used up, then audit once more. The files stay if something was wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="duckraft-bank-"))
+    rng = random.Random(settings.seed)
+    books = Books()
+    end = time.monotonic() + settings.seconds
+    life = 0
+    while not books.wrong and time.monotonic() < end and (books.kills < settings.kills or not life):
+        life += 1
+        if not settings.kills:
+            lasts_s = settings.seconds
+        elif rng.random() < _YOUNG and life > 1:
+            lasts_s = -rng.uniform(0, _YOUNG_S_MAX)
+        else:
+            lasts_s = rng.uniform(0, _LIFE_S_MAX)
+        _live(folder, settings, life, books, lasts_s)
+        if books.kills % 20 == 0:
+            tell(str(books))
+    if not books.wrong:
+        _live(folder, settings, life + 1, books, None)
+    if books.wrong:
+        tell(f"the database is in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return books
+
+
+def _live(folder: Path, settings: Settings, life: int, books: Books, lasts_s: float | None) -> None:
+    """One life, as a process.
+
+    lasts_s: when it is killed, in seconds after its audit or, below zero, after its birth; None: it only audits.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _be_the_bank(folder, settings, life, books, writing, lasts_s is not None)
+    os.close(writing)
+    born = time.monotonic()
+    deadline = born + (-lasts_s if lasts_s is not None and lasts_s < 0 else _OPENING_S_MAX)
+    killed_early = False
+    rest, opened = b"", False
+    try:
+        while True:
+            ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                killed_early = not opened and (lasts_s is None or lasts_s >= 0)
+                os.kill(child, signal.SIGKILL)
+                books.kills += 1
+                deadline = time.monotonic() + _OPENING_S_MAX
+                continue
+            data = os.read(reading, 1 << 16)
+            if not data:
+                break
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                books.take(line.decode())
+            if not opened and any(line == b"audited" for line in lines):
+                opened = True
+                if lasts_s is not None and lasts_s >= 0:
+                    deadline = time.monotonic() + lasts_s
+    finally:
+        os.close(reading)
+        _, status = os.waitpid(child, 0)
+    if killed_early:
+        books.wrong.append(f"life {life} was not open after {_OPENING_S_MAX:g} s")
+    elif not os.WIFSIGNALED(status) and os.WEXITSTATUS(status):
+        books.wrong.append(f"life {life} ended with exit code {os.WEXITSTATUS(status)}")
+
+
+def _be_the_bank(
+    folder: Path, settings: Settings, life: int, books: Books, writing: int, works: bool
+) -> None:
+    """The process of one life. Does not return."""
+
+    def report(line: str) -> None:
+        # One write of few bytes is never torn.
+        os.write(writing, f"{' '.join(line.split())[:400]}\n".encode())
+
+    status = 1
+    try:
+        store: Store = Plain(folder / "plain.duckdb") if settings.plain else Sharded(folder / "bank", SHARDS)
+        execute = store.connect()
+        _found(execute, settings.accounts)
+        for line in audit(execute, settings.accounts, books.acknowledged):
+            report(line)
+        report("audited")
+        if works:
+            _work(store, settings, life, report)
+        store.close()
+        status = 0
+    except BaseException as error:
+        traceback.print_exc()
+        report(f"died: {error}")
+    finally:
+        os._exit(status)
+
+
+def _found(execute: Execute, accounts: int) -> None:
+    """Make the tables and the accounts, all in one statement, if they are not there."""
+    for definition in _TABLES:
+        execute(definition)
+    if execute("SELECT count(*) FROM account") == [(0,)]:
+        execute(f"INSERT INTO account SELECT i, {OPENING} FROM range({accounts}) AS numbers (i)")
+
+
+def audit(execute: Execute, accounts: int, acknowledged: set[int]) -> Iterator[str]:
+    """What is wrong with the books, a line each."""
+    books = execute(_BOOKS)
+    if len(books) != accounts:
+        yield f"accounts: {len(books)} of {accounts} are there"
+    total = sum(balance for _, balance, _ in books)
+    if total != accounts * OPENING:
+        yield f"total: {total} instead of {accounts * OPENING}"
+    for number, balance, moved in books:
+        if balance != OPENING + (moved or 0):
+            yield f"half: account {number} has {balance}, by the ledger {OPENING + (moved or 0)}"
+    entries = [number for (number,) in execute("SELECT id FROM ledger")]
+    if lost := acknowledged.difference(entries):
+        yield f"lost: {len(lost)} acknowledged transfers, such as {min(lost)}"
+    if len(entries) != len(set(entries)):
+        yield f"twice: {len(entries) - len(set(entries))} transfers are in the ledger more than once"
+
+
+def _work(store: Store, settings: Settings, life: int, report: Callable[[str], None]) -> None:
+    """All threads of a life, until the process is killed or one of them fails."""
+    over = threading.Event()
+
+    def guarded(work: Callable[[random.Random], None], name: str) -> None:
+        rng = random.Random(f"{settings.seed} {life} {name}")
+        try:
+            while not over.is_set():
+                work(rng)
+        except BaseException as error:
+            traceback.print_exc()
+            report(f"{name} failed: {error}")
+            over.set()
+
+    threads = []
+    for writer in range(settings.writers):
+        teller = _Teller(store, settings.accounts, (life * settings.writers + writer) * 1_000_000, report)
+        threads.append(threading.Thread(target=guarded, args=(teller.move, f"writer {writer}")))
+    execute, again, beside = store.connect(), store.connect(), store.connect()
+    expected = settings.accounts * OPENING
+
+    def sum_once(_: random.Random) -> None:
+        _expect(execute("SELECT sum(balance) FROM account"), [(expected,)], "one sum", report)
+
+    def sum_twice(_: random.Random) -> None:
+        found: list[object] = []
+
+        def work() -> None:
+            found.append(again("SELECT sum(balance) FROM account"))
+            found.append(again("SELECT count(*), sum(amount) FROM ledger"))
+            found.append(again("SELECT count(*), sum(amount) FROM ledger"))
+            found.append(again("SELECT sum(balance) FROM account"))
+
+        if (error := transaction(again, store.begin(Level.REPEATABLE_READ), work)) is not None:
+            if error.sqlstate not in store.retryable:
+                raise error
+            report("retry")
+            return
+        _expect(found[0], [(expected,)], "sum in a snapshot", report)
+        _expect(found[2:], found[1::-1], "second look in a snapshot", report)
+
+    def check_point(rng: random.Random) -> None:
+        over.wait(rng.uniform(0.05, 1.0))
+        beside("CHECKPOINT")
+
+    others: list[tuple[Callable[[random.Random], None], str]] = [
+        (sum_once, "reader 1"),
+        (sum_twice, "reader 2"),
+    ]
+    if not settings.plain:  # DuckDB refuses a CHECKPOINT while others write.
+        others.append((check_point, "checkpoints"))
+    for work, name in others:
+        threads.append(threading.Thread(target=guarded, args=(work, name)))
+    for thread in threads:
+        thread.start()
+    over.wait()
+    for thread in threads:
+        thread.join()
+    raise RuntimeError("a thread failed")
+
+
+def _expect(found: object, expected: object, what: str, report: Callable[[str], None]) -> None:
+    report("read" if found == expected else f"sum: {what} is {found} instead of {expected}")
+
+
+@dataclass(slots=True)
+class _Teller:
+    """Moves money, one transfer after the other. number: of the next one."""
+
+    store: Store
+    accounts: int
+    number: int
+    report: Callable[[str], None]
+    execute: Execute = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.execute = self.store.connect()
+
+    def move(self, rng: random.Random) -> None:
+        """One transfer, in a transaction of any level; the order of its statements is any, too."""
+        source, target = rng.sample(range(self.accounts), 2)
+        amount = rng.randint(1, 50)
+        self.number += 1
+        steps = [
+            (f"UPDATE account SET balance = balance - {amount} WHERE id = ?", [source]),
+            (f"UPDATE account SET balance = balance + {amount} WHERE id = ?", [target]),
+            ("INSERT INTO ledger VALUES (?, ?, ?, ?)", [self.number, source, target, amount]),
+        ]
+        rng.shuffle(steps)
+
+        def work() -> None:
+            for sql, parameters in steps:
+                self.execute(sql, parameters)
+
+        error: Error | None = transaction(self.execute, self.store.begin(rng.choice(list(Level))), work)
+        if error is None:
+            self.report(f"moved {self.number}")
+        elif error.sqlstate in self.store.retryable:
+            self.report("retry")
+        else:
+            raise error
