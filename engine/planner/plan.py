@@ -167,7 +167,8 @@ class Plan:
     shard: for ROUTE, the database's shard that gets the user's own text (−1: any node's reference shard).
     merge: for SPLIT and GATHER, the merge SQL with slots. Empty for LOCAL and ROUTE, which run the text as it is.
     catalog_version: the plan is good only for this version of the catalog. names: what the result columns must be
-    called, where the merge SQL would call them otherwise.
+    called, where the merge SQL would call them otherwise. reads_more: whether the merge SQL names more relations than
+    its fragments, such as views, which may read any table.
     """
 
     tier: Tier
@@ -177,6 +178,7 @@ class Plan:
     shard: int | None = None
     merge: tuple[str | FragmentSlot, ...] = ()
     names: tuple[str, ...] | None = None
+    reads_more: bool = False
 
     @property
     def left_out(self) -> tuple[tuple[int, int], ...]:

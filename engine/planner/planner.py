@@ -95,7 +95,8 @@ def plan_query(
         return Planned(
             over_views(text, version, "the text nests too deep: DuckDB runs it as it is"), text, None
         )
-    return replace(planned, routers=(*by_ref.values(), *planned.routers))
+    plan = replace(planned.plan, reads_more=bool(analysis.others))
+    return replace(planned, plan=plan, routers=(*by_ref.values(), *planned.routers))
 
 
 def _plan_tables(

@@ -10,9 +10,9 @@ Leaves to others: when the snapshots were taken, who may read (`transactions`), 
 
 How to call it, with a connection to the gateway that has no open result, inside whatever transaction it is in:
 
-    overlay = Overlay(connections, {number: writer.connection, …}, changed)
+    overlay = Overlay(gateway, connections, writers, changed)
     try:
-        sql, parameters = overlay.merge_sql(plan, parameters)   # or: overlay.show(tables), and then the user's text
+        sql, parameters = overlay.bind(plan, text, parameters)   # or: overlay.show_reached(text), and then the text
         duck.execute(connections.gateway, sql, parameters)
     except BaseException:
         overlay.close()
@@ -23,8 +23,9 @@ How to call it, with a connection to the gateway that has no open result, inside
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 
 from ...catalog.model import REFERENCE_SHARD, Table
 from ...errors import Error, NotSupportedError
@@ -35,7 +36,11 @@ from ...types import Column, Parameters, quote_identifier
 from ..connections import SessionConnections
 from .binding import attached_sql, moved_rows, rows_name, shard_table, union_of
 from .carrying import Source, bring
+from .reach import reached
 from .transport import can_be_carried
+
+if TYPE_CHECKING:
+    from ..gateway import Gateway
 
 ROW = "duckraft row"
 """The column of a copied table with DuckDB's number of the row on its shard: `rowid`, valid for the writer."""
@@ -48,21 +53,28 @@ class Overlay:
 
     written: the connection of each writer, by number of the database's shard; −1 is the reference shard. changed:
     whether the transaction may have changed a table's rows on a shard of the database; None if that is not known.
+    has_own_names: whether the session may have temporary views or macros, which may read any table.
     """
 
     def __init__(
         self,
+        gateway: Gateway,
         connections: SessionConnections,
         written: Mapping[int, duck.Connection],
         changed: Callable[[Table, int], bool] | None = None,
+        *,
+        has_own_names: bool = False,
     ) -> None:
+        self._gateway = gateway
         self._connections = connections
-        self._gateway = connections.gateway
+        self._connection = connections.gateway
         self._written = dict(written)
         self._changed = changed
+        self._has_own_names = has_own_names
         self._made: list[str] = []
         self._copies: dict[tuple[tuple[str, str], int, bool], str] = {}
         self._moves: dict[str, str | None] = {}
+        self._shown: set[tuple[str, str]] = set()
         self._parameters: Parameters = None
 
     def is_changed(self, table: Table, shard: int) -> bool:
@@ -70,31 +82,42 @@ class Overlay:
         number = table.placements[shard]
         return number in self._written and (self._changed is None or self._changed(table, number))
 
-    def merge_sql(self, plan: Plan, parameters: Parameters) -> tuple[str, Parameters]:
-        """The merge SQL of a plan with fragments, whose rows are there, and those of the parameters that it uses.
+    def bind(self, plan: Plan, text: str, parameters: Parameters) -> tuple[str, Parameters]:
+        """What runs on the gateway's connection for a plan that is not for one shard, and its parameters.
 
-        Raises errors.Error.
+        text: the user's. Raises errors.Error.
         """
+        fragments = plan.fragments()
+        if not fragments:
+            self.show_reached(text)
+            return text, parameters
         check_parameters(attached_sql(plan), parameters)
         self._parameters = parameters
-        bound = {fragment.name: self._union(fragment) for fragment in plan.fragments()}
+        if plan.reads_more or self._has_own_names or self._gateway.calls_macro(text):
+            self.show_reached(text)
+        bound = {fragment.name: self._union(fragment) for fragment in fragments}
         sql = plan.merge_sql(lambda fragment: f"({bound[fragment.name]})")
         return sql, parameters_in(sql, parameters)
 
-    def show(self, tables: Iterable[Table]) -> None:
-        """Let every text that runs on the gateway's connection see these tables as the transaction has left them.
+    def show_reached(self, text: str) -> None:
+        """Let a text that runs on the gateway's connection see its tables as the transaction has left them.
 
-        That is so for views and macros over them, too, whatever they are called by. Raises errors.Error.
+        So do views and macros over them, whatever they are called by. Raises errors.Error.
         """
-        for table in tables:
+        catalog = self._gateway.catalog
+        tables = catalog.ready_tables()
+        for table in tables if self._has_own_names else reached(text, catalog, tables):
             shards = range(table.strategy.shard_count)
-            if not any(self.is_changed(table, shard) for shard in shards):
+            if table.key in self._shown or not any(self.is_changed(table, shard) for shard in shards):
                 continue
+            self._shown.add(table.key)
             columns = _columns_of(table)
             parts = [f"SELECT {columns} FROM {self.relation(table, shard)}" for shard in shards]
             view = f"temp.{quote_identifier(rows_name(table))}"
             self._made.append(f"VIEW IF EXISTS {view}")
-            duck.execute(self._gateway, f"CREATE OR REPLACE TEMP VIEW {view} AS {' UNION ALL '.join(parts)}")
+            duck.execute(
+                self._connection, f"CREATE OR REPLACE TEMP VIEW {view} AS {' UNION ALL '.join(parts)}"
+            )
 
     def relation(self, table: Table, shard: int) -> str:
         """The name under which the gateway's connection reads a shard of a table as the transaction has left it."""
@@ -111,9 +134,10 @@ class Overlay:
         made, self._made = self._made, []
         self._copies.clear()
         self._moves.clear()
+        self._shown.clear()
         for what in reversed(made):
             with suppress(Error):
-                duck.clean_up(self._gateway, f"DROP {what}")
+                duck.clean_up(self._connection, f"DROP {what}")
 
     def _new_table(self) -> str:
         """A name for a temporary table, in full, that is dropped from the gateway's connection in the end."""
@@ -136,7 +160,7 @@ class Overlay:
                 self._written[table.placements[shard]],
                 f"SELECT {listed} FROM {shard_table(table, shard)}",
             )
-            self._copies[key] = bring(self._gateway, self._new_table(), [source], columns)
+            self._copies[key] = bring(self._connection, self._new_table(), [source], columns)
         return self._copies[key]
 
     def _union(self, fragment: Fragment) -> str:
@@ -189,7 +213,7 @@ class Overlay:
     def _create(self, table: str, query: str) -> None:
         """Make a table of the gateway's connection of a query that runs there."""
         sql = f"CREATE TEMP TABLE {table} AS {query}"
-        duck.execute(self._gateway, sql, parameters_in(sql, self._parameters))
+        duck.execute(self._connection, sql, parameters_in(sql, self._parameters))
 
     def _fetched(self, fragment: Fragment, own: Sequence[int]) -> list[str]:
         """Queries on the gateway's connection for a fragment's rows on shards that the transaction has changed."""
@@ -205,7 +229,7 @@ class Overlay:
                 if names is None:
                     return [self._here(fragment, shard) for shard in own]
                 sources.append((writer, self._there(fragment, shard, names)))
-            rows = bring(self._gateway, self._new_table(), sources, columns, states, self._parameters)
+            rows = bring(self._connection, self._new_table(), sources, columns, states, self._parameters)
         return [f"SELECT * FROM {rows}"]
 
     def _columns(self, fragment: Fragment, shard: int) -> list[Column] | None:
@@ -248,13 +272,13 @@ class Overlay:
         names: dict[str, str] = {}
         for what, query in queries.items():
             parameters = parameters_in(query, self._parameters)
-            described = duck.rows(self._gateway, f"DESCRIBE {query}", parameters)
+            described = duck.rows(self._connection, f"DESCRIBE {query}", parameters)
             columns = [Column(str(row[0]), str(row[1])) for row in described]
             if not can_be_carried(columns, {}):
                 return None
             names[what] = f"temp.duckraft_own_{next(_numbers)}"
             lent.callback(duck.clean_up, writer, f"DROP TABLE IF EXISTS {names[what]}")
-            bring(writer, names[what], [(self._gateway, query)], columns, {}, self._parameters)
+            bring(writer, names[what], [(self._connection, query)], columns, {}, self._parameters)
         return names
 
 

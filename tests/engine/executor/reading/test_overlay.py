@@ -28,6 +28,8 @@ SETUP = """
     INSERT INTO u SELECT range * 2, range % 5 FROM range(200);
     INSERT INTO far SELECT range, range * 3 FROM range(100);
     INSERT INTO names SELECT range, 'name ' || range FROM range(7);
+    CREATE VIEW v AS SELECT g, count(*) AS c FROM t GROUP BY g;
+    CREATE MACRO counted(x) AS (SELECT count(*) FROM t WHERE g = x);
 """
 
 CHANGES = {
@@ -63,6 +65,8 @@ QUERIES = {
     ),
     "a subquery": "SELECT k FROM t WHERE k > (SELECT avg(k) FROM u) AND EXISTS (FROM names n WHERE n.g = t.g)",
     "a self-join": "SELECT count(*) FROM t a JOIN t b ON a.s = b.s",
+    "a table beside views": "SELECT t.k, v.c FROM t JOIN v ON v.g = t.g JOIN memory.main.u ON u.k = t.k",
+    "a table beside a macro": "SELECT k, counted(3) FROM t WHERE g = 2",
     "a text that is not analysed": "PIVOT (SELECT g, s FROM t WHERE g < 3) ON g USING count(*) GROUP BY s",
 }
 
@@ -96,15 +100,22 @@ def seen(
     changed: Callable[[Table, int], bool] | None = None,
 ) -> list[Row]:
     """The rows of a query inside the transaction."""
+    gateway = session.context.connections.gateway
+    with closing(overlay_of(session, writers, changed)) as overlay:
+        bound, used = overlay.bind(unrouted(session, sql, parameters), sql, parameters)
+        return duck.rows(gateway, bound, used)
+
+
+def overlay_of(
+    session: Session,
+    writers: dict[int, duck.Connection],
+    changed: Callable[[Table, int], bool] | None = None,
+) -> Overlay:
+    """An overlay for one statement."""
     context = session.context
-    gateway = context.connections.gateway
-    plan = unrouted(session, sql, parameters)
-    with closing(Overlay(context.connections, writers, changed)) as overlay:
-        if not plan.fragments():
-            overlay.show(context.gateway.catalog.ready_tables())
-            return duck.rows(gateway, sql, parameters)
-        merged, used = overlay.merge_sql(plan, parameters)
-        return duck.rows(gateway, merged, used)
+    return Overlay(
+        context.gateway, context.connections, writers, changed, has_own_names=context.has_own_state
+    )
 
 
 def unrouted(session: Session, sql: str, parameters: Parameters = None) -> Plan:
@@ -172,10 +183,8 @@ OBJECTS = """
     CREATE SCHEMA other;
     CREATE TABLE other."Odd "" name" (k BIGINT, "a column" INTEGER) SHARD BY HASH (k) SHARDS 3;
     INSERT INTO other."Odd "" name" SELECT range, range FROM range(50);
-    CREATE VIEW v AS SELECT g, count(*) AS c FROM t GROUP BY g;
     CREATE VIEW v_of_v AS SELECT v.c, names.name FROM v JOIN memory.main.names ON names.g = v.g;
     CREATE VIEW other.v AS FROM other."Odd "" name";
-    CREATE MACRO counted(x) AS (SELECT count(*) FROM t WHERE g = x);
     CREATE MACRO listed(x) AS TABLE SELECT k FROM main.t WHERE g = x;
 """
 
@@ -209,8 +218,8 @@ def test_a_text_over_views_sees_own_rows(query: str, session: Session) -> None:
     changes = {**CHANGES, 1: 'UPDATE other."Odd "" name" SET "a column" = -1; DELETE FROM t WHERE g = 3'}
     gateway = session.context.connections.gateway
     with begun(session, changes) as writers:
-        with closing(Overlay(session.context.connections, writers)) as overlay:
-            overlay.show(session.database.catalog.ready_tables())
+        with closing(overlay_of(session, writers)) as overlay:
+            overlay.show_reached(query)
             inside = duck.rows(gateway, query)
         assert left_behind(session) == []
         with session.database.session() as other:
@@ -224,14 +233,15 @@ def test_a_text_over_views_sees_own_rows(query: str, session: Session) -> None:
 def test_temporary_views_and_macros_of_the_session_see_own_rows(session: Session) -> None:
     session.execute("CREATE TEMP VIEW mine AS SELECT count(*) AS c FROM t")
     session.execute("CREATE TEMP MACRO most() AS (SELECT max(k) FROM t)")
+    query = "SELECT c, most() FROM mine"
     gateway = session.context.connections.gateway
     with (
         begun(session, CHANGES) as writers,
-        closing(Overlay(session.context.connections, writers)) as overlay,
+        closing(overlay_of(session, writers)) as overlay,
     ):
-        overlay.show(session.database.catalog.ready_tables())
-        inside = duck.rows(gateway, "SELECT c, most() FROM mine")
-    assert inside == rows(session, "SELECT c, most() FROM mine")
+        overlay.show_reached(query)
+        inside = duck.rows(gateway, query)
+    assert inside == rows(session, query)
     assert inside[0][1] == 1000
 
 
@@ -240,9 +250,9 @@ def test_a_temporary_table_still_hides_the_table_of_its_name(session: Session) -
     gateway = session.context.connections.gateway
     with (
         begun(session, CHANGES) as writers,
-        closing(Overlay(session.context.connections, writers)) as overlay,
+        closing(overlay_of(session, writers)) as overlay,
     ):
-        overlay.show(session.database.catalog.ready_tables())
+        overlay.show_reached("FROM t")
         assert duck.rows(gateway, "FROM t") == [(42,)]
         assert duck.rows(gateway, "SELECT max(k) FROM memory.main.t") == [(1000,)]
 
@@ -251,7 +261,7 @@ def test_row_numbers_are_those_that_the_writer_knows(session: Session) -> None:
     table = session.database.catalog.table("main", "t")
     assert table is not None
     connections = session.context.connections
-    with begun(session, CHANGES) as writers, closing(Overlay(connections, writers)) as overlay:
+    with begun(session, CHANGES) as writers, closing(overlay_of(session, writers)) as overlay:
         relation, number = overlay.numbered(table, 2)
         found = duck.rows(connections.gateway, f"SELECT {number} FROM {relation} WHERE k IN (1000, -1)")
         listed = ", ".join(str(row) for (row,) in found)
@@ -267,11 +277,10 @@ def test_only_tables_that_were_changed_are_fetched(session: Session) -> None:
     def changed(table: Table, number: int) -> bool:
         return table.name == "t" and number == 0
 
-    connections = session.context.connections
     with begun(session, {0: "DELETE FROM t"}) as writers:
-        with closing(Overlay(connections, writers, changed)) as overlay:
+        with closing(overlay_of(session, writers, changed)) as overlay:
             plan = unrouted(session, "SELECT count(*) FROM u")
-            assert "own" not in overlay.merge_sql(plan, None)[0]
+            assert "own" not in overlay.bind(plan, "SELECT count(*) FROM u", None)[0]
         assert seen(session, writers, "SELECT count(*) FROM t", changed=changed) == [
             (count_on(session, 1, 2),)
         ]
@@ -348,14 +357,15 @@ def test_one_thread_is_enough() -> None:
 
 
 def test_an_overlay_works_inside_a_transaction_of_the_gateway(session: Session) -> None:
+    query = "SELECT g, count(*) FROM t GROUP BY g"
     gateway = session.context.connections.gateway
     with begun(session, CHANGES) as writers:
         duck.execute(gateway, "BEGIN")
-        one = in_order(seen(session, writers, "SELECT g, count(*) FROM t GROUP BY g"))
-        overlay = Overlay(session.context.connections, writers)
-        overlay.show(session.database.catalog.ready_tables())
-        assert in_order(duck.rows(gateway, "SELECT g, count(*) FROM t GROUP BY g")) == one
+        one = in_order(seen(session, writers, query))
+        overlay = overlay_of(session, writers)
+        overlay.show_reached(query)
+        assert in_order(duck.rows(gateway, query)) == one
         duck.execute(gateway, "ROLLBACK")
         overlay.close()
         assert left_behind(session) == []
-    assert one == in_order(rows(session, "SELECT g, count(*) FROM t GROUP BY g"))
+    assert one == in_order(rows(session, query))
