@@ -65,6 +65,8 @@ class Participant:
     def __init__(self, shard: int) -> None:
         self.shard = shard
         self._books = Books(shard)
+        self._recovered_operations: dict[str, int] = {}
+        """While the log is read: transactions without PREPARE or COMMIT so far, and their first OPERATIONS."""
 
     def state_of(self, transaction: str) -> State:
         """Where a transaction is; UNKNOWN if it never began here, or has ended."""
@@ -83,17 +85,17 @@ class Participant:
         """The sequence before which the log is no longer needed.
 
         checkpointed: the sequence up to which a checkpoint of the shard's state is durable; never less than before.
-        What is kept beyond that: every PREPARE without outcome, every PREPARE whose COMMIT_PREPARED would be
-        replayed, and every decision that another shard may still ask for.
+        What is kept beyond that: what transactions have written that are not applied, what the replay of applied
+        ones would read, and every decision that another shard may still ask for.
         """
         to_checkpoint = self._books.to_checkpoint
         while to_checkpoint and to_checkpoint[0][0] <= checkpointed:
             to_checkpoint.popleft()
-        needed = [checkpointed + 1, *(prepared_at for _, prepared_at in to_checkpoint)]
+        needed = [checkpointed + 1, *(operations_from for _, operations_from in to_checkpoint)]
         for record in self._books.records.values():
-            if record.state in (State.PREPARED, State.COMMITTING):
-                needed.append(record.prepared_at)
-            elif record.state is State.DECIDED and record.unfinished:
+            if record.state is not State.DECIDED:
+                needed.append(record.operations_from or record.prepared_at or checkpointed + 1)
+            elif record.unfinished:
                 needed.append(record.sequence)
         return min(needed)
 
@@ -105,42 +107,56 @@ class Participant:
         """
         name, sequence = entry.transaction, entry.sequence
         match entry.kind:
+            case EntryKind.OPERATIONS:
+                self._recovered_operations.setdefault(name, sequence)
             case EntryKind.PREPARE:
                 prepare = records.decode_prepare(entry.body)
                 self._books.records[name] = Record(
-                    State.PREPARED, prepare.deciding, prepare.participants, prepared_at=sequence
+                    State.PREPARED,
+                    prepare.deciding,
+                    prepare.participants,
+                    operations_from=self._recovered_operations.pop(name, 0),
+                    prepared_at=sequence,
                 )
             case EntryKind.ABORT:
                 self._books.records.pop(name, None)
             case EntryKind.COMMIT_PREPARED:
-                self._books.records.pop(name, None)
-                prepared_at = records.decode_commit_prepared(entry.body)
-                self._books.to_checkpoint.append((sequence, prepared_at))
-                return Apply(name, sequence, prepared_at)
+                record = self._books.records.pop(name, None) or Record()
+                record.prepared_at = records.decode_commit_prepared(entry.body)
+                record.sequence = sequence
+                return self._books.apply(name, record)
             case EntryKind.COMMIT:
-                self._recover_decision(name, sequence, records.decode_commit(entry.body).participants)
-                return Apply(name, sequence, sequence)
+                return self._recover_decision(name, sequence, records.decode_commit(entry.body).participants)
             case _:
                 pass
         return None
 
-    def _recover_decision(self, name: str, sequence: int, participants: tuple[int, ...]) -> None:
+    def _recover_decision(self, name: str, sequence: int, participants: tuple[int, ...]) -> Apply:
         """Keep a decision of several shards: any of them may have to ask, or need to be told."""
-        if unfinished := set(participants) - {self.shard}:
-            self._books.records[name] = Record(
-                State.DECIDED,
-                self.shard,
-                participants,
-                sequence=sequence,
-                applied=True,
-                heard=True,
-                unfinished=unfinished,
-            )
+        record = Record(
+            State.DECIDED,
+            self.shard,
+            participants,
+            operations_from=self._recovered_operations.pop(name, 0),
+            sequence=sequence,
+            applied=True,
+            heard=True,
+            unfinished=set(participants) - {self.shard},
+        )
+        if record.unfinished:
+            self._books.records[name] = record
+        return self._books.apply(name, record)
 
     def begin(self, transaction: str) -> None:
         """A transaction begins to write on this shard."""
         invariant(transaction not in self._books.records, f"{transaction} begins a second time")
         self._books.records[transaction] = Record()
+
+    def wrote(self, transaction: str, sequence: int) -> None:
+        """An OPERATIONS entry of an active transaction is in the log, not yet durable."""
+        record = self._books.records.get(transaction, _NO_RECORD)
+        invariant(record.state is State.ACTIVE, f"{transaction} writes, where it is {record.state.name}")
+        record.operations_from = record.operations_from or sequence
 
     def receive(self, message: ParticipantMessage) -> ParticipantEffects:
         """A message of a coordinator or of another participant."""

@@ -41,10 +41,12 @@ with a Finish, or with nothing as long as it is undecided.
    long.
 6. `begin()` is called once, before the first Prepare or Decide for a transaction can be sent to the shard, and never
    again for a transaction that has ended there. It is the participant's protection against messages from the past.
-7. `coordinator_lost()` is called when the session of a transaction is gone. Calling it wrongly is safe: it may abort
+7. What is too long for one entry, such as a bulk load, the driver may write as OPERATIONS entries of its transaction
+   beforehand. It calls `wrote()` for each; they are durable when the PREPARE or COMMIT behind them is.
+8. `coordinator_lost()` is called when the session of a transaction is gone. Calling it wrongly is safe: it may abort
    the transaction, and it may make its coordinator answer `Outcome.UNKNOWN`.
-8. `tick()` is called now and then (every second, say).
-9. When a shard is opened, every entry of its log goes through `recover()` before any message does. The operations that
+9. `tick()` is called now and then (every second, say).
+10. When a shard is opened, every entry of its log goes through `recover()` before any message does. The operations that
    it returns must be applied before the shard serves; the locks of transactions in doubt must be held, or the shard
    kept closed, until they are resolved. With all shards open, `tick()` on each and carrying messages until there are
    none resolves everything.
@@ -185,11 +187,13 @@ class Apply:
     """Bring the transaction's operations into the shard's state, as number `sequence`.
 
     A running transaction has its own open DuckDB transaction, which commits. Without one, after a restart, the
-    operations are read from the log: they are in the body of the entry `operations_at`, a COMMIT or a PREPARE.
+    operations are read from the log: first those of the transaction's OPERATIONS entries from `operations_from` on, if
+    it has any, at last those of the entry `operations_at`, a COMMIT or a PREPARE. Without any, both are the same.
     """
 
     transaction: str
     sequence: int
+    operations_from: int
     operations_at: int
 
 

@@ -89,8 +89,10 @@ class Record:
     state: State = State.ACTIVE
     deciding: int = 0
     participants: tuple[int, ...] = ()
+    operations_from: int = 0
+    """Sequence of the first OPERATIONS; 0 if there is none."""
     prepared_at: int = 0
-    """Sequence of the PREPARE."""
+    """Sequence of the PREPARE; 0 if there is none."""
     sequence: int = 0
     """Sequence of the COMMIT or the COMMIT_PREPARED; 0 until it is known."""
     durable: bool = False
@@ -107,15 +109,23 @@ class Record:
 class Books:
     """All that a shard keeps: a record for each transaction that has not ended on it, and two queues.
 
-    Both queues hold the COMMIT_PREPARED entries in the order of their sequences. to_sync: those not known to be
-    durable, as (sequence, transaction). to_checkpoint: those that the last checkpoint may lack, as (sequence, sequence
-    of the PREPARE).
+    to_sync: (sequence, transaction) of each COMMIT_PREPARED that is not known to be durable.
+    to_checkpoint: (sequence, first sequence that its replay reads) of each COMMIT_PREPARED and COMMIT that the last
+    checkpoint may lack, if its replay reads earlier entries. Both are in the order of the sequences.
     """
 
     shard: int
     records: dict[str, Record] = field(default_factory=dict)
     to_sync: deque[tuple[int, str]] = field(default_factory=deque)
     to_checkpoint: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def apply(self, name: str, record: Record) -> Apply:
+        """Have the transaction applied, and note what its replay would read until a checkpoint has it."""
+        operations_at = record.prepared_at or record.sequence
+        operations_from = record.operations_from or operations_at
+        if operations_from < record.sequence:
+            self.to_checkpoint.append((record.sequence, operations_from))
+        return Apply(name, record.sequence, operations_from, operations_at)
 
 
 @dataclass(slots=True)
@@ -194,11 +204,9 @@ def _commit_prepared(step: Step) -> ParticipantEffects:
 
 
 def _commit_is_logged(step: Step) -> ParticipantEffects:
-    sequence, prepared_at = step.given, step.record.prepared_at
-    step.record.sequence = sequence
-    step.books.to_sync.append((sequence, step.name))
-    step.books.to_checkpoint.append((sequence, prepared_at))
-    return (Apply(step.name, sequence, prepared_at),)
+    step.record.sequence = step.given
+    step.books.to_sync.append((step.given, step.name))
+    return (step.books.apply(step.name, step.record),)
 
 
 def _stay_prepared(step: Step) -> ParticipantEffects:
@@ -273,7 +281,7 @@ def _is_decided(step: Step) -> ParticipantEffects:
     step.record.state = State.DECIDED
     step.record.sequence = step.given
     step.record.unfinished = set(step.record.participants) - {step.shard}
-    return *_say_decided(step), Apply(step.name, step.given, step.given)
+    return *_say_decided(step), step.books.apply(step.name, step.record)
 
 
 def _say_decided(step: Step) -> ParticipantEffects:

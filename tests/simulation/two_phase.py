@@ -328,9 +328,12 @@ class Shard:
             self.open()
 
     def begin(self, transaction: str) -> None:
-        """A session writes here."""
+        """A session writes here, a part of it in advance: that is in the log before anyone commits."""
         self.participant.begin(transaction)
         self.writers[transaction] = written(transaction, self.number)
+        if in_advance(transaction) and not self.failed:
+            sequence = self.log.append(EntryKind.OPERATIONS, transaction, (ADVANCE,))
+            self.participant.wrote(transaction, sequence)
 
     def receive(self, message: ParticipantMessage) -> None:
         """A message arrives; nobody hears it if the shard is down."""
@@ -432,13 +435,7 @@ class Shard:
 
     def _apply(self, effect: Apply) -> None:
         name = effect.transaction
-        operations = self.writers.pop(name, None)
-        if operations is None:
-            entry = self.log.read(effect.operations_at)
-            if entry.kind is EntryKind.PREPARE:
-                operations = records.decode_prepare(entry.body).operations
-            else:
-                operations = records.decode_commit(entry.body).operations
+        operations = self.writers.pop(name, None) or self._operations(effect)
         if operations != written(name, self.number):
             raise Violation(f"{self.name} applies {operations!r} for {name}")
         if name in self.state:
@@ -449,6 +446,17 @@ class Shard:
             raise Violation(f"{self.name} applies {effect.sequence} after {self.applied}")
         self.state[name] = operations
         self.applied = effect.sequence
+
+    def _operations(self, effect: Apply) -> bytes:
+        """What the log says that a transaction wrote here."""
+        parts: list[bytes] = []
+        for sequence in range(effect.operations_from, effect.operations_at):
+            entry = self.log.read(sequence)
+            if entry.transaction == effect.transaction and entry.kind is EntryKind.OPERATIONS:
+                parts.append(entry.body)
+        last = self.log.read(effect.operations_at)
+        decode = records.decode_prepare if last.kind is EntryKind.PREPARE else records.decode_commit
+        return b"".join([*parts, decode(last.body).operations])
 
     def _write_checkpoint(self) -> None:
         """Now and then; not before the log has everything that the checkpoint would have."""
@@ -487,7 +495,7 @@ class Session:
         self.alive = True
         self.over = False
         self.coordinator = Coordinator(
-            transaction, {number: written(transaction, number) for number in shards}
+            transaction, {number: at_last(transaction, number) for number in shards}
         )
 
     def start(self) -> None:
@@ -550,6 +558,19 @@ class Session:
         self.world.events.after(self.world.events.rng.expovariate(1 / TICK_S), notice)
 
 
-def written(transaction: str, shard: int) -> bytes:
-    """What a transaction writes on a shard."""
+ADVANCE = b"in advance and "
+
+
+def in_advance(transaction: str) -> bool:
+    """Whether a transaction writes a part of its operations before it commits, as a bulk load does."""
+    return transaction.endswith(("0", "5"))
+
+
+def at_last(transaction: str, shard: int) -> bytes:
+    """What a transaction writes on a shard when it commits."""
     return f"{transaction} on {shard}".encode()
+
+
+def written(transaction: str, shard: int) -> bytes:
+    """All that a transaction writes on a shard."""
+    return (ADVANCE if in_advance(transaction) else b"") + at_last(transaction, shard)

@@ -62,6 +62,8 @@ def test_a_transaction_begins_once() -> None:
         "begin t\nprepare t deciding 0 of 0,1\nlogged t PREPARE 1\ncommitted t from 0\naborted t from 0",
         "begin t\nprepare t deciding 0 of 0,1\nask t from 2",
         "begin t\nlogged t PREPARE 1",
+        "begin t\nprepare t deciding 0 of 0,1\nwrote t 2",
+        "wrote t 2",
     ],
 )
 def test_what_the_protocol_excludes_is_not_believed(script: str) -> None:

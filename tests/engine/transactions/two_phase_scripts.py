@@ -9,6 +9,7 @@ Inputs of a participant, which is that of shard 1 unless the first line says `sh
     aborted t from 0                 synced 7                     truncate 9
     ask t from 1                     lost t                       state t
     finished t from 1                tick                         in-doubt
+    wrote t 4
 
 Inputs of a coordinator, whose first line says `writes on 0,1`:
 
@@ -78,6 +79,8 @@ def _participant_line(participant: Participant, words: list[str]) -> Iterator[st
     match words:
         case ["begin", transaction]:
             participant.begin(transaction)
+        case ["wrote", transaction, sequence]:
+            participant.wrote(transaction, int(sequence))
         case ["logged", transaction, kind, sequence]:
             yield from map(_effect, participant.logged(transaction, EntryKind[kind], int(sequence)))
         case ["not-logged", transaction, kind, reason]:
@@ -176,8 +179,9 @@ def _effect(effect: ParticipantEffect | CoordinatorEffect) -> str:
             return f"append {kind.name} {transaction}{', sync' if sync else ''}"
         case Sync(up_to):
             return f"sync up to {up_to}"
-        case Apply(transaction, sequence, operations_at):
-            return f"apply {transaction} as {sequence}, operations at {operations_at}"
+        case Apply(transaction, sequence, operations_from, operations_at):
+            begin = f"{operations_from} to " if operations_from < operations_at else ""
+            return f"apply {transaction} as {sequence}, operations at {begin}{operations_at}"
         case RollBack(transaction):
             return f"roll back {transaction}"
         case Send(to, message):
