@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from . import load, point, route, start, stream, wide
+from . import contention, load, point, route, start, stream, wide, write
 from .tpch import data
 from .tpch import run as tpch_run
 
@@ -128,6 +128,27 @@ def start_command(runs: int) -> None:
 def wide_command(few: int, many: int, rows: int, threads: int, runs: int) -> None:
     """The same rows in few shards and in many."""
     wide.run(few, many, rows, threads, runs)
+
+
+@main.command("write")
+@click.option("--shards", default=8, show_default=True, type=click.IntRange(min=2))
+@click.option("--sessions", default=32, show_default=True, type=click.IntRange(min=1))
+@click.option("--rows", default=2000, show_default=True, type=click.IntRange(min=8), help="Rows of each run.")
+@_runs
+def write_command(shards: int, sessions: int, rows: int, runs: int) -> None:
+    """Insert single rows; change two rows in one transaction."""
+    write.run(shards, sessions, rows, runs)
+
+
+@main.command("contention")
+@click.option("--shards", default=8, show_default=True, type=click.IntRange(min=1))
+@click.option("--sessions", default=32, show_default=True, type=click.IntRange(min=1))
+@click.option("--seconds", default=10.0, show_default=True, help="How long each contender updates.")
+@click.pass_context
+def contention_command(context: click.Context, shards: int, sessions: int, seconds: float) -> None:
+    """Update one row from many sessions."""
+    if not contention.run(shards, sessions, seconds):
+        context.exit(1)
 
 
 @main.command("stream")

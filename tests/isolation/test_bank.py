@@ -37,7 +37,7 @@ def test_good_books_pass_with_or_without_a_word_of_every_transfer(books: Execute
     ("damage", "found"),
     [
         ("UPDATE account SET balance = balance + 1 WHERE id = 2", ["total", "half"]),
-        ("UPDATE account SET balance = 1000", ["half", "half"]),
+        ("UPDATE account SET balance = 1000", ["half", "half", "half"]),
         ("DELETE FROM account WHERE id = 0", ["accounts", "total"]),
         ("DELETE FROM ledger WHERE id = 2", ["half", "half", "lost"]),
         ("INSERT INTO ledger VALUES (2, 1, 2, 0)", ["twice"]),
