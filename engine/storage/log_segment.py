@@ -32,7 +32,7 @@ _MAGIC_AND_FORMAT = struct.Struct("<8sI")
 _SEGMENT_HEADER = struct.Struct("<8sIiQ36s")
 _CHECKSUM = struct.Struct("<I")
 
-_MARKER = b"\xd7entr"[:4]
+_MARKER = b"\xd7ent"
 _PREFIX = struct.Struct("<4sI")
 _FIELDS = struct.Struct("<IIQQQBB")
 _ENTRY_HEADER_BYTES = _PREFIX.size + _FIELDS.size
@@ -163,7 +163,7 @@ def create_segment(
             new.unlink(missing_ok=True)
         raise
     sync_directory(directory)
-    return Segment(path, first_sequence, crc32(header), first_sequence - 1)
+    return Segment(path, first_sequence, _seed(header), first_sequence - 1)
 
 
 def open_segment(path: Path, identity: Identity) -> Segment:
@@ -194,7 +194,13 @@ def open_segment(path: Path, identity: Identity) -> Segment:
             f'the log "{path}" was renamed: it begins with sequence {first_sequence}',
             hint="Restore the database's directory from a backup.",
         )
-    return Segment(path, first_sequence, crc32(header), first_sequence - 1)
+    return Segment(path, first_sequence, _seed(header), first_sequence - 1)
+
+
+def _seed(header: bytes) -> int:
+    """The segment's own checksum. Not one over all of the header: that would be the same for every header."""
+    (seed,) = _CHECKSUM.unpack_from(header, SEGMENT_HEADER_BYTES - _CHECKSUM.size)
+    return int(seed)
 
 
 def _pack_segment_header(identity: Identity, first_sequence: int) -> bytes:
