@@ -167,9 +167,13 @@ class LockTable:
         self._sessions[transaction] = session
         self._transactions[session] = transaction
 
-    def known(self, owner: str) -> bool:
-        """Whether it was enlisted, holds something, or waits."""
-        return owner in self._sessions or owner in self._held or any(self.waits_of(owner))
+    def is_enlisted(self, transaction: str) -> bool:
+        """Whether a session is in this transaction."""
+        return transaction in self._sessions
+
+    def transaction_of(self, owner: str) -> str:
+        """The transaction that the session of an owner is in; without one, the owner itself."""
+        return self._transactions.get(self._sessions.get(owner, owner), owner)
 
     def try_acquire(self, owner: str, resource: Resource, mode: Mode, now: float = 0.0) -> bool:
         """Take the lock if it is to be had at once, without overtaking anybody. now: seconds since 1970."""
@@ -189,8 +193,7 @@ class LockTable:
         if self.try_acquire(owner, resource, mode, now):
             return None
         session = self._sessions.get(owner, owner)
-        transaction = self._transactions.get(session, owner)
-        request = Request(owner, session, transaction, resource, mode, now)
+        request = Request(owner, session, self.transaction_of(owner), resource, mode, now)
         queue = self._entries[resource].queue
         queue.insert(_place(self._entries[resource], session), request)
         self._waiting.setdefault(session, []).append(request)
@@ -200,17 +203,19 @@ class LockTable:
         """The request is given up; if it was granted meanwhile, that is taken back. Returns who can go on."""
         if request.granted:
             return self.release(request.owner, request.resource, request.mode, now)
-        entry = self._entries[request.resource]
-        if request not in entry.queue:
+        if not self.is_waiting(request):
             return []
+        entry = self._entries[request.resource]
         entry.queue.remove(request)
         self._waits_no_more(request)
         return self._serve(request.resource, entry, now)
 
     def overtake(self, request: Request, now: float = 0.0) -> bool:
         """Grant a waiting request although others were first, if no holder is in its way. Says whether it was."""
+        if not self.is_waiting(request):
+            return False
         entry = self._entries[request.resource]
-        if request.granted or not _may_have(entry, request.session, request.mode, []):
+        if not _may_have(entry, request.session, request.mode, []):
             return False
         entry.queue.remove(request)
         self._admit(entry, request, now)

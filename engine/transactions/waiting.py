@@ -64,8 +64,8 @@ class Locks:
         """
         now = time.time()
         with self._mutex:
-            if self._killed and owner in self._killed:
-                raise self._killed[owner]
+            if self._killed and (error := self._killed.get(self._table.transaction_of(owner))) is not None:
+                raise error
             if wait != "wait":
                 request = None
                 taken = not self._table.try_acquire(owner, resource, mode, now)
@@ -109,18 +109,19 @@ class Locks:
             return self._table.held(owner)
 
     def kill(self, owner: str, error: Error | None = None) -> bool:
-        """Let an owner get no lock any more, until `release_all`; what its session waits for raises this error.
+        """Let what the session of an owner waits for raise this error. A transaction gets no lock any more, either.
 
-        False if there is no such owner: it was not enlisted, holds nothing and waits for nothing.
+        False if it is not an enlisted transaction and waits for nothing.
         """
         error = error or QueryCanceledError("canceling statement because its transaction was killed")
         with self._mutex:
-            if not self._table.known(owner):
-                return False
-            self._killed[owner] = error
-            for request in self._table.waits_of(owner):
+            enlisted = self._table.is_enlisted(owner)
+            if enlisted:
+                self._killed[owner] = error
+            waits = self._table.waits_of(owner)
+            for request in waits:
                 self._refuse(request, error)
-        return True
+        return enlisted or bool(waits)
 
     def snapshot(self) -> list[LockInfo]:
         """Every lock that is held or waited for."""
@@ -231,7 +232,7 @@ def _deadlock_error(found: Deadlock) -> DeadlockError:
     return DeadlockError(
         "deadlock detected",
         detail="\n".join(lines),
-        hint="This transaction is the youngest of them and was rolled back: send it again. See SHOW DEADLOCKS.",
+        hint="The youngest of them gave way, which is this one: send all of it again. See SHOW DEADLOCKS.",
     )
 
 

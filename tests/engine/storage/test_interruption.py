@@ -159,3 +159,27 @@ def test_outside_a_statement_there_is_nothing_to_stop() -> None:
     assert interruption.notice() is None
     with interruption.undisturbed():
         interruption.check()
+
+
+def test_what_waits_is_woken_when_its_statement_must_stop() -> None:
+    woken, later = threading.Event(), threading.Event()
+    with _busy(lambda: None) as running:
+        with interruption.woken_by_stop(later.set):
+            pass
+        with interruption.woken_by_stop(woken.set):
+            threading.Thread(target=running.cancel).start()
+            assert woken.wait(_SOON_S)
+        with pytest.raises(QueryCanceledError), interruption.woken_by_stop(later.set):
+            pytest.fail("it must stop already")
+    assert not later.is_set()
+
+
+def test_what_waits_is_woken_when_time_is_up() -> None:
+    woken = threading.Event()
+    with _busy(lambda: None, timeout_s=0.01), interruption.woken_by_stop(woken.set):
+        assert woken.wait(_SOON_S)
+
+
+def test_what_waits_for_no_statement_is_not_woken() -> None:
+    with interruption.woken_by_stop(lambda: pytest.fail("nobody has asked for it")):
+        interruption.check()

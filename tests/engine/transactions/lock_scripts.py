@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from duckraft.engine.transactions import deadlock
 from duckraft.engine.transactions.locks import LockTable, Mode, Request
 
-_SHORT = dict(zip(("IS", "IX", "S", "SIX", "X"), Mode, strict=True))
+_SHORT: dict[str, Mode] = dict(zip(("IS", "IX", "S", "SIX", "X"), Mode, strict=True))
 _NAMES = {mode: name for name, mode in _SHORT.items()}
 
 

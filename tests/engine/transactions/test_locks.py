@@ -185,3 +185,27 @@ def test_a_queue_is_served_in_its_order(modes: list[Mode]) -> None:
         granted = [request for done in granted for request in table.release_all(done.owner)]
     assert sorted(served) == sorted(modes)
     assert table.snapshot() == []
+
+
+def test_giving_up_what_was_granted_meanwhile_takes_back_that_and_no_more() -> None:
+    table = LockTable()
+    table.try_acquire("t1", ("x",), Mode.EXCLUSIVE)
+    request = table.request("t2", ("x",), Mode.SHARED)
+    assert request is not None
+    assert table.release_all("t1") == [request]
+    assert table.try_acquire("t2", ("x",), Mode.SHARED)
+    behind = table.request("t3", ("x",), Mode.EXCLUSIVE)
+    assert table.withdraw(request) == []
+    assert table.held("t2") == {("x",): Mode.SHARED}
+    assert table.release("t2", ("x",), Mode.SHARED) == [behind]
+
+
+def test_a_request_is_given_up_only_once() -> None:
+    table = LockTable()
+    table.try_acquire("t1", ("x",), Mode.EXCLUSIVE)
+    request = table.request("t2", ("x",), Mode.SHARED)
+    assert request is not None
+    assert table.withdraw(request) == table.withdraw(request) == []
+    assert not table.is_waiting(request)
+    table.release_all("t1")
+    assert table.withdraw(request) == []
