@@ -127,8 +127,6 @@ class Participant:
                 return self._books.apply(name, record)
             case EntryKind.COMMIT:
                 return self._recover_decision(name, sequence, records.decode_commit(entry.body).participants)
-            case _:
-                pass
         return None
 
     def _recover_decision(self, name: str, sequence: int, participants: tuple[int, ...]) -> Apply:

@@ -8,8 +8,9 @@ from collections import Counter
 
 import click
 
-from . import two_phase
 from .events import Violation
+from .two_phase import Simulation
+from .two_phase_faults import Bug
 
 
 @click.group()
@@ -24,15 +25,15 @@ def main() -> None:
 @click.option(
     "--seconds", default=10.0, show_default=True, help="How long to go on; 0 is a single simulation."
 )
-@click.option("--bug", type=click.Choice([bug.name for bug in two_phase.Bug]), help="Plant a fault.")
+@click.option("--bug", type=click.Choice([bug.name for bug in Bug]), help="Plant a fault.")
 @click.option("--trace", is_flag=True, help="Print everything that happens.")
 def run_two_phase(seed: int, seconds: float, bug: str | None, trace: bool) -> None:
     """Two-phase commit, with crashes, deaths, bad networks and failing logs."""
-    planted = None if bug is None else two_phase.Bug[bug]
+    planted = None if bug is None else Bug[bug]
     end_s = time.monotonic() + seconds
     counts: Counter[str] = Counter()
     while True:
-        simulation = two_phase.Simulation(seed, planted, trace=click.echo if trace else None)
+        simulation = Simulation(seed, planted, trace=click.echo if trace else None)
         try:
             simulation.run()
         except Violation as violation:

