@@ -1,0 +1,73 @@
+"""What many threads ask for at the same time, done by one of them for all: the heart of group commit.
+
+The first to come leads: it takes all that wait and deals with them. Meanwhile others gather. When it is done it wakes
+the first of those to lead next, and then those whose work it has done; nobody else wakes up in between, as would all
+that wait for one mutex.
+Promises: everything is dealt with once, in the order in which it came, by one thread at a time. `submit` returns when
+that has happened. If dealing raises, so does `submit` of all that it was about.
+Leaves to others: what is done (`store.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Waiting(Generic[T]):
+    """One that has come. turn: held until it is dealt with or has to lead."""
+
+    __slots__ = ("failure", "is_done", "item", "turn")
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.is_done = False
+        self.failure: BaseException | None = None
+
+
+class Gathering(Generic[T]):
+    """deal: called with all that has come since it was called last, never by two threads at the same time."""
+
+    def __init__(self, deal: Callable[[list[T]], None]) -> None:
+        self._deal = deal
+        self._guard = threading.Lock()
+        self._waiting: list[_Waiting[T]] = []
+        self._is_led = False
+
+    def submit(self, item: T) -> None:
+        """Have an item dealt with. Raises what `deal` raised for it and those beside it."""
+        one = _Waiting(item)
+        with self._guard:
+            self._waiting.append(one)
+            leads = not self._is_led
+            self._is_led = True
+        if not leads:
+            one.turn.acquire()
+        if not one.is_done:
+            self._lead()
+        if one.failure is not None:
+            raise one.failure
+
+    def _lead(self) -> None:
+        """Deal with all that wait, this thread's item among them, and hand the lead on."""
+        with self._guard:
+            batch, self._waiting = self._waiting, []
+        failure: BaseException | None = None
+        try:
+            self._deal([one.item for one in batch])
+        except BaseException as error:
+            failure = error
+        with self._guard:
+            successor = self._waiting[0] if self._waiting else None
+            self._is_led = successor is not None
+        if successor is not None:
+            successor.turn.release()
+        for one in batch:
+            one.failure = failure
+            one.is_done = True
+            one.turn.release()
