@@ -1,9 +1,9 @@
 """Random transactions of appends and reads from many sessions at once, as a history for the checker.
 
-Every third key has its row from the start and is appended to by UPDATE, the others by INSERT … ON CONFLICT. Keys are
-given up after some appends and new ones taken, so that lists stay short and rows keep being made. A part of the
-transactions are single SELECTs of several keys, without BEGIN: what they read must be one state of all shards at every
-level, which `atomic_reads` makes a history of.
+Every third key has its row from the start and is appended to by UPDATE, some of them also two at a time; the others by
+INSERT … ON CONFLICT. Reads are of one key, of several, or of a range. Keys are given up after some appends and new ones
+taken, so that lists stay short and rows keep being made. A part of the transactions are single SELECTs, without BEGIN:
+what they read must be one state of all shards at every level, which `atomic_reads` makes a history of.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import partial
 
 from duckraft.engine.errors import Error
@@ -25,7 +26,9 @@ from .history import Append, Level, Operation, Outcome, Read, Transaction
 TABLE = "CREATE TABLE lists (k BIGINT PRIMARY KEY, v BIGINT[]) SHARD BY HASH (k)"
 _UPDATE = "UPDATE lists SET v = list_append(v, ?) WHERE k = ?"
 _UPSERT = "INSERT INTO lists VALUES (?, [?]) ON CONFLICT (k) DO UPDATE SET v = list_append(v, ?)"
-_READ = "SELECT v FROM lists WHERE k = ?"
+_UPDATE_TWO = "UPDATE lists SET v = list_append(v, ?) WHERE k IN (?, ?)"
+_READ = "SELECT k, v FROM lists WHERE k = ?"
+_READ_RANGE = "SELECT k, v FROM lists WHERE k BETWEEN ? AND ?"
 _READ_ALL = "SELECT k, v FROM lists ORDER BY k"
 
 _APPENDS_PER_KEY = 50
@@ -61,12 +64,34 @@ class RunFailedError(Exception):
     """A statement failed with an error that no transaction may end with here."""
 
 
+class Kind(Enum):
+    """What a statement does."""
+
+    READ = 1
+    READ_RANGE = 2
+    UPDATE = 3
+    UPSERT = 4
+
+    @property
+    def appends(self) -> bool:
+        """Whether it changes anything."""
+        return self in (Kind.UPDATE, Kind.UPSERT)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement of a transaction. keys: for a range its first and its last."""
+
+    kind: Kind
+    keys: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class _Keys:
     """The keys in use. Shared by all sessions."""
 
     active: list[int]
-    unused: Iterable[int]
+    unused: Iterator[int]
     appends: dict[int, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -75,14 +100,14 @@ class _Keys:
         with self.lock:
             self.appends[key] = self.appends.get(key, 0) + 1
             if self.appends[key] == _APPENDS_PER_KEY and key in self.active:
-                self.active[self.active.index(key)] = next(iter(self.unused))
+                self.active[self.active.index(key)] = next(self.unused)
 
 
 def run(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _line: None) -> Run:
     """Make the table and run the transactions. Raises RunFailedError: not retryable, or retried too often."""
     execute = store.connect()
     execute(TABLE)
-    most_keys = settings.keys + settings.transactions * _OPERATIONS_MAX // _APPENDS_PER_KEY + 1
+    most_keys = settings.keys + 2 * settings.transactions * _OPERATIONS_MAX // _APPENDS_PER_KEY + 1
     execute(f"INSERT INTO lists SELECT 3 * i, [] FROM range({most_keys // 3 + 1}) AS numbers (i)")
     keys = _Keys(list(range(settings.keys)), itertools.count(settings.keys))
     numbers, values = itertools.count(1), itertools.count(1)
@@ -131,8 +156,8 @@ class _Worker:
     store: Store
     settings: Settings
     keys: _Keys
-    numbers: Iterable[int]
-    values: Iterable[int]
+    numbers: Iterator[int]
+    values: Iterator[int]
     rng: random.Random
     history: list[Transaction] = field(default_factory=list)
     retried: dict[str, int] = field(default_factory=dict)
@@ -153,16 +178,31 @@ class _Worker:
             raise
 
     def _single_read(self, execute: Execute) -> None:
-        keys = sorted(self.rng.sample(self.keys.active, self.rng.randint(2, 4)))
+        step = self._read_step(single=True)
         begin_ns = time.monotonic_ns()
-        marks = ", ".join("?" for _ in keys)
-        rows: dict[int, list[int]] = dict(execute(f"SELECT k, v FROM lists WHERE k IN ({marks})", keys))
-        reads = tuple(Read(key, tuple(rows.get(key, ()))) for key in keys)
-        self._note(reads, Outcome.OK, begin_ns, atomic=True)
+        self._note(_read(execute, step), Outcome.OK, begin_ns, atomic=True)
+
+    def _read_step(self, single: bool = False) -> Step:
+        """single: what several shards answer."""
+        chance = self.rng.random()
+        if chance < 0.6 and not single:
+            return Step(Kind.READ, (self.rng.choice(self.keys.active),))
+        if chance < 0.85:
+            return Step(Kind.READ, tuple(sorted(self.rng.sample(self.keys.active, self.rng.randint(2, 4)))))
+        return Step(Kind.READ_RANGE, tuple(sorted(self.rng.sample(self.keys.active, 2))))
+
+    def _append_step(self) -> Step:
+        key = self.rng.choice(self.keys.active)
+        if key % 3:
+            return Step(Kind.UPSERT, (key,))
+        others = [other for other in self.keys.active if other % 3 == 0 and other != key]
+        if others and self.rng.random() < 0.25:
+            return Step(Kind.UPDATE, (key, self.rng.choice(others)))
+        return Step(Kind.UPDATE, (key,))
 
     def _transaction(self, execute: Execute) -> None:
         steps = [
-            (self.rng.choice(self.keys.active), self.rng.random() < 0.5)
+            self._append_step() if self.rng.random() < 0.5 else self._read_step()
             for _ in range(self.rng.randint(1, _OPERATIONS_MAX))
         ]
         for _ in range(_ATTEMPTS_MAX):
@@ -172,34 +212,47 @@ class _Worker:
             error = transaction(execute, begin, partial(self._take, execute, steps, operations))
             self._note(tuple(operations), _outcome(error), begin_ns)
             if error is None:
-                for key, appends in steps:
-                    if appends:
-                        self.keys.note_append(key)
+                for key in (key for step in steps if step.kind.appends for key in step.keys):
+                    self.keys.note_append(key)
                 return
             if error.sqlstate not in self.store.retryable:
                 raise RunFailedError(f"{error.sqlstate} {error} in {self.history[-1]}") from error
             self.retried[error.sqlstate] = self.retried.get(error.sqlstate, 0) + 1
         raise RunFailedError(f"{_ATTEMPTS_MAX} attempts failed: {self.history[-1]}")
 
-    def _take(self, execute: Execute, steps: Sequence[tuple[int, bool]], operations: list[Operation]) -> None:
+    def _take(self, execute: Execute, steps: Sequence[Step], operations: list[Operation]) -> None:
         """The statements of a transaction; `operations` grows by what they did or, of the last one, tried to do."""
-        for key, appends in steps:
-            if not appends:
-                rows = execute(_READ, [key])
-                operations.append(Read(key, tuple(rows[0][0]) if rows else ()))
+        for step in steps:
+            if not step.kind.appends:
+                operations.extend(_read(execute, step))
                 continue
-            value = next(iter(self.values))
-            operations.append(Append(key, value))
-            if key % 3 == 0:
-                execute(_UPDATE, [value, key])
+            value = next(self.values)
+            operations.extend(Append(key, value) for key in step.keys)
+            if step.kind is Kind.UPSERT:
+                execute(_UPSERT, [*step.keys, value, value])
             else:
-                execute(_UPSERT, [key, value, value])
+                execute(_UPDATE if len(step.keys) == 1 else _UPDATE_TWO, [value, *step.keys])
 
     def _note(
         self, operations: tuple[Operation, ...], outcome: Outcome, begin_ns: int, atomic: bool = False
     ) -> None:
-        number = next(iter(self.numbers))
+        number = next(self.numbers)
         self.history.append(Transaction(number, operations, outcome, begin_ns, time.monotonic_ns(), atomic))
+
+
+def _read(execute: Execute, step: Step) -> tuple[Read, ...]:
+    """Run a step that reads; a key without a row has the empty list."""
+    rows: dict[int, list[int]]
+    if step.kind is Kind.READ_RANGE:
+        first, last = step.keys
+        rows = dict(execute(_READ_RANGE, [first, last]))
+        return tuple(Read(key, tuple(rows.get(key, ()))) for key in range(first, last + 1))
+    if len(step.keys) == 1:
+        rows = dict(execute(_READ, step.keys))
+    else:
+        marks = ", ".join("?" for _ in step.keys)
+        rows = dict(execute(f"SELECT k, v FROM lists WHERE k IN ({marks})", step.keys))
+    return tuple(Read(key, tuple(rows.get(key, ()))) for key in step.keys)
 
 
 def _outcome(error: Error | None) -> Outcome:
