@@ -40,13 +40,15 @@ def union_of(fragment: Fragment) -> str:
     if _reads_most_of_many(fragment):
         return fragment.sql(lambda table: shard_table(table, 0) if table.is_reference else view_name(table))
 
-    def on_shard(shard: int) -> str:
-        return fragment.sql(
-            lambda table: shard_table(table, shard),
-            lambda move: f"({moved_rows(move, shard, f'({union_of(move.source)})')})",
-        )
+    return " UNION ALL ".join(attached_text(fragment, shard) for shard in fragment.shards)
 
-    return " UNION ALL ".join(map(on_shard, fragment.shards))
+
+def attached_text(fragment: Fragment, shard: int) -> str:
+    """The fragment's text for one of its shards, where all are attached."""
+    return fragment.sql(
+        lambda table: shard_table(table, shard),
+        lambda move: f"({moved_rows(move, shard, f'({union_of(move.source)})')})",
+    )
 
 
 def _reads_most_of_many(fragment: Fragment) -> bool:

@@ -1,8 +1,8 @@
-"""Rows of queries on some connections, brought at once into a temporary table of another connection.
+"""Rows of queries on some connections, brought at once into a table of another connection.
 
 A transaction that has written on a shard sees its rows on one connection only. Whoever else needs them gets a copy.
 Promises: values arrive as they were; memory is bounded by some batches, the table is DuckDB's to spill. An error of a
-source is raised as it was there, and then there is no table.
+source is raised as it was there.
 Leaves to others: which rows (`overlay.py`), types that Arrow changes (`transport.py`).
 """
 
@@ -31,6 +31,21 @@ Source = tuple[duck.Connection, str]
 """A connection, and a query that it runs."""
 
 
+def make_like(
+    connection: duck.Connection, table: str, query: str, parameters: Parameters = None
+) -> list[Column]:
+    """Make `table`, a temporary one with the columns of a query, collations included. Raises errors.Error."""
+    sql = f"CREATE TEMP TABLE {table} AS SELECT * FROM ({query}\n) LIMIT 0"
+    duck.execute(connection, sql, parameters_in(query, parameters))
+    return described(connection, f"FROM {table}")
+
+
+def described(connection: duck.Connection, query: str, parameters: Parameters = None) -> list[Column]:
+    """The columns of a query. Raises errors.Error."""
+    found = duck.rows(connection, f"DESCRIBE {query}", parameters_in(query, parameters))
+    return [Column(str(row[0]), str(row[1])) for row in found]
+
+
 def bring(
     target: duck.Connection,
     table: str,
@@ -38,11 +53,12 @@ def bring(
     columns: Sequence[Column],
     states: States | None = None,
     parameters: Parameters = None,
-) -> str:
-    """Make `table`, a temporary one of `target`, with the rows of all sources; its name is returned.
+) -> None:
+    """Insert the rows of all sources into a table of `target`.
 
-    columns: those of every source, of types that `transport.can_be_carried`. states: as there. parameters: of the
-    statement; each source gets those that it uses. The connections must have no open result. Raises errors.Error.
+    columns: those of the table and of every source, of types that `transport.can_be_carried`. states: as there.
+    parameters: of the statement; each source gets those that it uses. The connections must have no open result.
+    Raises errors.Error.
     """
     import pyarrow as pa
 
@@ -54,8 +70,9 @@ def bring(
         reader = pa.RecordBatchReader.from_batches(schema, batches)
         duck.guarded(lambda: target.register(_ARRIVING, reader))
         try:
-            made = f"CREATE TEMP TABLE {table} AS SELECT {arrived(columns, states or {})} FROM {_ARRIVING}"
-            duck.execute(target, made)
+            duck.execute(
+                target, f"INSERT INTO {table} SELECT {arrived(columns, states or {})} FROM {_ARRIVING}"
+            )
         except Exception as error:
             # What a source raises comes back as a text in an error of the target.
             raise rows.failure or error from None
@@ -64,7 +81,6 @@ def bring(
                 Error
             ):  # Where the statement failed, its transaction may have taken the registration along.
                 duck.guarded(lambda: target.unregister(_ARRIVING))
-    return table
 
 
 class _Rows:

@@ -10,14 +10,14 @@ Leaves to others: when the snapshots were taken, who may read (`transactions`), 
 
 How to call it, with a connection to the gateway that has no open result, inside whatever transaction it is in:
 
-    overlay = Overlay(gateway, connections, writers, changed)
+    overlay = Overlay(gateway, connection, writers, changed)
     try:
         sql, parameters = overlay.bind(plan, text, parameters)   # or: overlay.show_reached(text), and then the text
-        duck.execute(connections.gateway, sql, parameters)
+        duck.execute(connection, sql, parameters)
     except BaseException:
         overlay.close()
         raise
-    Result(…, source=connections.gateway, on_close=overlay.close)
+    Result(…, source=connection, on_close=overlay.close)
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ from ...planner.plan import Fragment, Move, Plan, TableSlot
 from ...sql.parameters import check_parameters, parameters_in
 from ...storage import duck
 from ...types import Column, Parameters, quote_identifier
-from ..connections import SessionConnections
-from .binding import attached_sql, moved_rows, rows_name, shard_table, union_of
-from .carrying import Source, bring
+from .binding import attached_sql, attached_text, moved_rows, rows_name, shard_table, union_of
+from .carrying import Source, bring, described, make_like
 from .reach import reached
 from .transport import can_be_carried
 
@@ -51,26 +50,28 @@ _numbers = itertools.count(1)
 class Overlay:
     """For one statement of one session. Used by the thread of the session.
 
-    written: the connection of each writer, by number of the database's shard; −1 is the reference shard. changed:
-    whether the transaction may have changed a table's rows on a shard of the database; None if that is not known.
-    has_own_names: whether the session may have temporary views or macros, which may read any table.
+    connection: the session's to the gateway. written: the connection of each writer, by number of the database's shard;
+    −1 is the reference shard. changed: whether the transaction may have changed a table's rows on a shard of the
+    database; None if that is not known. has_own_names: whether the session may have temporary views or macros, which
+    may read any table. is_collated: whether a column of a table may have a collation.
     """
 
     def __init__(
         self,
         gateway: Gateway,
-        connections: SessionConnections,
+        connection: duck.Connection,
         written: Mapping[int, duck.Connection],
         changed: Callable[[Table, int], bool] | None = None,
         *,
         has_own_names: bool = False,
+        is_collated: Callable[[Table], bool] = lambda _: True,
     ) -> None:
         self._gateway = gateway
-        self._connections = connections
-        self._connection = connections.gateway
+        self._connection = connection
         self._written = dict(written)
         self._changed = changed
         self._has_own_names = has_own_names
+        self._is_collated = is_collated
         self._made: list[str] = []
         self._copies: dict[tuple[tuple[str, str], int, bool], str] = {}
         self._moves: dict[str, str | None] = {}
@@ -149,18 +150,14 @@ class Overlay:
         """A table of the gateway's connection with the rows of a shard as its writer sees them."""
         key = (table.key, shard, numbered)
         if key not in self._copies:
-            columns = table.columns
+            number = f", rowid AS {quote_identifier(ROW)}" if numbered else ""
+            query = f"SELECT {_columns_of(table)}{number} FROM {shard_table(table, shard)}"
+            copy = self._new_table()
+            columns = make_like(self._connection, copy, query)
             if not can_be_carried(columns, {}):
                 raise _not_carried(table)
-            listed = _columns_of(table)
-            if numbered:
-                columns = (*columns, Column(ROW, "BIGINT"))
-                listed += f", rowid AS {quote_identifier(ROW)}"
-            source = (
-                self._written[table.placements[shard]],
-                f"SELECT {listed} FROM {shard_table(table, shard)}",
-            )
-            self._copies[key] = bring(self._connection, self._new_table(), [source], columns)
+            bring(self._connection, copy, [(self._written[table.placements[shard]], query)], columns)
+            self._copies[key] = copy
         return self._copies[key]
 
     def _union(self, fragment: Fragment) -> str:
@@ -206,20 +203,19 @@ class Overlay:
             table = None
             if union != union_of(move.source):
                 table = self._new_table()
-                self._create(table, union)
+                sql = f"CREATE TEMP TABLE {table} AS {union}"
+                duck.execute(self._connection, sql, parameters_in(sql, self._parameters))
             self._moves[move.name] = table
         return self._moves[move.name]
 
-    def _create(self, table: str, query: str) -> None:
-        """Make a table of the gateway's connection of a query that runs there."""
-        sql = f"CREATE TEMP TABLE {table} AS {query}"
-        duck.execute(self._connection, sql, parameters_in(sql, self._parameters))
-
     def _fetched(self, fragment: Fragment, own: Sequence[int]) -> list[str]:
         """Queries on the gateway's connection for a fragment's rows on shards that the transaction has changed."""
-        columns = self._columns(fragment, own[0])
         states = dict(fragment.states)
-        if columns is None or not can_be_carried(columns, states):
+        rows = self._new_table()
+        # Bound at the gateway first: what is wrong with the text must not end a writer's transaction.
+        columns = make_like(self._connection, rows, attached_text(fragment, own[0]), self._parameters)
+        is_collated = any(self._is_collated(table) for table in _tables_in(fragment))
+        if not can_be_carried(columns, states) or (states and is_collated):
             return [self._here(fragment, shard) for shard in own]
         with ExitStack() as lent:
             sources: list[Source] = []
@@ -228,36 +224,9 @@ class Overlay:
                 names = self._lend(fragment, shard, writer, lent)
                 if names is None:
                     return [self._here(fragment, shard) for shard in own]
-                sources.append((writer, self._there(fragment, shard, names)))
-            rows = bring(self._connection, self._new_table(), sources, columns, states, self._parameters)
+                sources.append((writer, _there(fragment, shard, names)))
+            bring(self._connection, rows, sources, columns, states, self._parameters)
         return [f"SELECT * FROM {rows}"]
-
-    def _columns(self, fragment: Fragment, shard: int) -> list[Column] | None:
-        """The fragment's columns; None if a writer might refuse its text, such as for a macro of the session alone.
-
-        Asked of a connection like the writer's: an error of its own would end the writer's transaction.
-        """
-        sql = fragment.sql(
-            lambda table: shard_table(table, shard),
-            lambda move: f"({moved_rows(move, shard, f'({union_of(move.source)})')})",
-        )
-        with self._connections.reader(fragment.place(shard)) as connection:
-            try:
-                described = duck.rows(connection, f"DESCRIBE {sql}", parameters_in(sql, self._parameters))
-            except Error:
-                return None
-        return [Column(str(row[0]), str(row[1])) for row in described]
-
-    def _there(self, fragment: Fragment, shard: int, lent: Mapping[str, str]) -> str:
-        """The fragment's text for a shard, to run on the shard's writer. lent: what `_lend` gave."""
-        return fragment.sql(
-            lambda table: (
-                lent.get(shard_table(table, 0), shard_table(table, shard))
-                if table.is_reference
-                else shard_table(table, shard)
-            ),
-            lambda move: lent[move.name],
-        )
 
     def _lend(
         self, fragment: Fragment, shard: int, writer: duck.Connection, lent: ExitStack
@@ -266,20 +235,53 @@ class Overlay:
 
         lent: gets what drops them again. None if they cannot be brought.
         """
-        queries = {move.name: self._arrived(move, shard) for move in fragment.moves()}
-        for table in self._changed_references(fragment):
-            queries[shard_table(table, 0)] = f"SELECT {_columns_of(table)} FROM {self.relation(table, 0)}"
         names: dict[str, str] = {}
-        for what, query in queries.items():
-            parameters = parameters_in(query, self._parameters)
-            described = duck.rows(self._connection, f"DESCRIBE {query}", parameters)
-            columns = [Column(str(row[0]), str(row[1])) for row in described]
-            if not can_be_carried(columns, {}):
+        for table in self._changed_references(fragment):
+            query = f"SELECT {_columns_of(table)} FROM {self.relation(table, 0)}"
+            name = names[shard_table(table, 0)] = _lent_table(writer, lent)
+            if not self._bring_to(
+                writer,
+                name,
+                query,
+                make_like(writer, name, f"SELECT {_columns_of(table)} FROM {shard_table(table, 0)}"),
+            ):
                 return None
-            names[what] = f"temp.duckraft_own_{next(_numbers)}"
-            lent.callback(duck.clean_up, writer, f"DROP TABLE IF EXISTS {names[what]}")
-            bring(writer, names[what], [(self._connection, query)], columns, {}, self._parameters)
+        for move in fragment.moves():
+            query = self._arrived(move, shard)
+            columns = described(self._connection, query, self._parameters)
+            name = names[move.name] = _lent_table(writer, lent)
+            listed = ", ".join(f"{quote_identifier(column.name)} {column.type}" for column in columns)
+            duck.execute(writer, f"CREATE TEMP TABLE {name} ({listed})")
+            if not self._bring_to(writer, name, query, columns):
+                return None
         return names
+
+    def _bring_to(self, writer: duck.Connection, table: str, query: str, columns: list[Column]) -> bool:
+        """Bring the rows of a query on the gateway's connection to a table of a writer, if that is possible."""
+        if not can_be_carried(columns, {}):
+            return False
+        bring(writer, table, [(self._connection, query)], columns, None, self._parameters)
+        return True
+
+
+def _lent_table(writer: duck.Connection, lent: ExitStack) -> str:
+    """A name for a temporary table of a writer. lent: gets what drops it again."""
+    name = f"temp.duckraft_own_{next(_numbers)}"
+    lent.callback(duck.clean_up, writer, f"DROP TABLE IF EXISTS {name}")
+    return name
+
+
+def _there(fragment: Fragment, shard: int, lent: Mapping[str, str]) -> str:
+    """The fragment's text for a shard, to run on the shard's writer.
+
+    lent: the names there of moved relations and reference tables, by the names that these have elsewhere.
+    """
+
+    def name_of(table: Table) -> str:
+        name = shard_table(table, shard)
+        return lent.get(name, name)
+
+    return fragment.sql(name_of, lambda move: lent[move.name])
 
 
 def _tables_in(fragment: Fragment) -> list[Table]:

@@ -114,7 +114,12 @@ def overlay_of(
     """An overlay for one statement."""
     context = session.context
     return Overlay(
-        context.gateway, context.connections, writers, changed, has_own_names=context.has_own_state
+        context.gateway,
+        context.connections.gateway,
+        writers,
+        changed,
+        has_own_names=context.has_own_state,
+        is_collated=context.collations.has,
     )
 
 
@@ -369,3 +374,21 @@ def test_an_overlay_works_inside_a_transaction_of_the_gateway(session: Session) 
         overlay.close()
         assert left_behind(session) == []
     assert one == in_order(rows(session, query))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT v FROM c WHERE v = 'A'",
+        "SELECT count(DISTINCT v) FROM c",
+        "SELECT count(*) FROM c GROUP BY v",
+        "SELECT lower(min(v)), lower(max(v)), upper(arg_min(v, k)) FROM c",
+        "SELECT lower(v) FROM c ORDER BY v, k DESC LIMIT 3",
+        "SELECT count(*) FROM c AS a JOIN c AS b ON a.v = b.v",
+        "SELECT count(*) FROM (SELECT v FROM memory.main.c) WHERE v = 'b'",
+    ],
+)
+def test_collations_stay(query: str, session: Session) -> None:
+    session.execute("CREATE TABLE c (k INTEGER, v VARCHAR COLLATE NOCASE) SHARD BY HASH (k) SHARDS 3")
+    session.execute("INSERT INTO c SELECT range, ['a', 'A', 'b', 'B', 'c'][range % 5 + 1] FROM range(40)")
+    check(session, {0: "UPDATE c SET v = upper(v)", 1: "DELETE FROM c WHERE v = 'b'"}, [query])
