@@ -80,7 +80,7 @@ class Coordinator:
 
     def commit(self) -> CoordinatorEffects:
         """Begin to commit: once, in the state ACTIVE."""
-        invariant(self.state is State.ACTIVE, f"commit of {self.transaction} in the state {self.state.name}")
+        invariant(self.state is State.ACTIVE, "a transaction commits once")
         if not self._participants:
             self.state = State.DONE
             return Resolved(Outcome.COMMITTED), Done()
@@ -100,7 +100,7 @@ class Coordinator:
 
     def receive(self, message: CoordinatorMessage) -> CoordinatorEffects:
         """What follows from a participant's reply."""
-        invariant(message.transaction == self.transaction, f"{message} for {self.transaction}")
+        invariant(message.transaction == self.transaction, "a message comes to its own coordinator")
         transition = _TRANSITIONS[self.state].get(type(message))
         return () if transition is None else transition(self, message)
 

@@ -147,13 +147,13 @@ class Participant:
 
     def begin(self, transaction: str) -> None:
         """A transaction begins to write on this shard."""
-        invariant(transaction not in self._books.records, f"{transaction} begins a second time")
+        invariant(transaction not in self._books.records, "a transaction begins once on a shard")
         self._books.records[transaction] = Record()
 
     def wrote(self, transaction: str, sequence: int) -> None:
         """An OPERATIONS entry of an active transaction is in the log, not yet durable."""
         record = self._books.records.get(transaction, _NO_RECORD)
-        invariant(record.state is State.ACTIVE, f"{transaction} writes, where it is {record.state.name}")
+        invariant(record.state is State.ACTIVE, "only an active transaction writes")
         record.operations_from = record.operations_from or sequence
 
     def receive(self, message: ParticipantMessage) -> ParticipantEffects:
