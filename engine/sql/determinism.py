@@ -119,10 +119,11 @@ def mentions_time_zone(text: str, types: Iterable[str], parameters: Parameters) 
     values: Iterable[Any] = () if parameters is None else parameters
     if isinstance(parameters, dict):
         values = parameters.values()
-    return any(_may_be_zoned(value) for value in values)
+    return any(may_be_zoned(value) for value in values)
 
 
-def _may_be_zoned(value: object) -> bool:
+def may_be_zoned(value: object) -> bool:
+    """Whether the session's time zone may matter to what a parameter means."""
     if isinstance(value, (datetime, time)):
         return value.tzinfo is not None
     return value is not None and not isinstance(value, (bool, int, float, str, bytes))

@@ -14,11 +14,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 
 from ...catalog.model import Table
 from ...planner.comparison import Constant
 from ...sql.classify import StatementKind, classify
+from ...sql.determinism import is_replayable, may_be_zoned, mentions_time_zone
 from ...sql.fingerprint import fingerprint, number_parameters, with_literals
 from ...sql.insert import parse_insert
 from ...sql.lexer import Kind, significant
@@ -29,7 +29,6 @@ from .dml import planned_change
 from .insert import pinned_values
 from .pinned import Choice, PinnedKey, PinnedRows
 from .targets import WriteTargets
-from .unsteady import calls_unsteady_function
 
 CAPACITY = 1024
 LONGEST_TEXT = 4096
@@ -67,8 +66,9 @@ class WriteShape:
     """What is known of all statements of one shape.
 
     tag: the command tag without the number of rows. parameter_count: how many values it takes, if they are a sequence.
-    is_replayable: whether its text has the same effect each time that it runs on the same rows of its keys.
-    row_text: for an INSERT of one row that can be written together with others; None for any other.
+    is_replayable: whether its text has the same effect each time that it runs on the same rows of its keys, under the
+    same settings. is_zoned: whether the time zone among these matters, whatever the parameters. returning: whether it
+    gives rows. row_text: for an INSERT of one row that can be written together with others; None for any other.
     """
 
     table: Table
@@ -76,6 +76,7 @@ class WriteShape:
     tag: str
     parameter_count: int
     is_replayable: bool
+    is_zoned: bool
     returning: bool
     pinned: PinnedRows
     row_text: RowText | None
@@ -89,7 +90,7 @@ class WriteShape:
         if not keys or (len(keys) > 1 and len({shard for shard, _ in keys}) > 1):
             return None
         row = None if self.row_text is None or not is_sequence else self.row_text.row(literals)
-        return KnownWrite(self, keys[0][0], keys, row)
+        return KnownWrite(self, keys[0][0], keys, row, self.is_zoned or _any_zoned(parameters))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,13 +99,25 @@ class KnownWrite:
 
     shard: the number of the database's shard that runs it. keys: those of all rows that it reads or writes, for the
     locks. row: its row as text; behind `shape.row_text.head`, rows of many such statements make one that does what all
-    of them do, with their parameters one after another. None if it must run alone.
+    of them do, with their parameters one after another. None if it must run alone. is_zoned: whether the session's time
+    zone may matter.
     """
 
     shape: WriteShape
     shard: int
     keys: tuple[PinnedKey, ...]
     row: str | None
+    is_zoned: bool
+
+
+_ZONELESS = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def _any_zoned(parameters: Parameters) -> bool:
+    if not parameters:
+        return False
+    values = parameters.values() if isinstance(parameters, Mapping) else parameters
+    return any(type(value) not in _ZONELESS and may_be_zoned(value) for value in values)
 
 
 class WriteShapes:
@@ -185,12 +198,20 @@ class WriteShapes:
         pinned = pinned_values(self._gateway, table, parts, text)
         if pinned is None:
             return None
-        replayable = _is_replayable(f"{parts.query} {parts.tail}") and self._has_steady_defaults(table)
+        replayable = self._is_replayable(table, text)
         plain = replayable and not parts.prefix and not parts.tail and parts.verb == "INSERT INTO"
         row_text = _row_text(text) if plain and len(pinned.rows) == 1 else None
-        version = self._gateway.catalog.version
-        count = _parameter_count(text)
-        return WriteShape(table, version, "INSERT 0", count, replayable, parts.returning, pinned, row_text)
+        return WriteShape(
+            table,
+            self._gateway.catalog.version,
+            "INSERT 0",
+            _parameter_count(text),
+            replayable,
+            mentions_time_zone(text, _types(table), None),
+            parts.returning,
+            pinned,
+            row_text,
+        )
 
     def _change(self, text: str, parameters: Parameters) -> WriteShape | None:
         planned = planned_change(self._gateway, text, parameters)
@@ -202,15 +223,23 @@ class WriteShapes:
             self._gateway.catalog.version,
             parts.verb,
             _parameter_count(text),
-            _is_replayable(text),
+            self._is_replayable(planned.table, text),
+            mentions_time_zone(text, _types(planned.table), None),
             parts.returning is not None,
             planned.pinned,
             None,
         )
 
-    def _has_steady_defaults(self, table: Table) -> bool:
-        defaults = [one.default for one in insertable_columns(self._gateway, table)]
-        return not any(default is not None and _calls(default) for default in defaults)
+    def _is_replayable(self, table: Table, text: str) -> bool:
+        defaults = [
+            one.default for one in insertable_columns(self._gateway, table) if one.default is not None
+        ]
+        own = [
+            known.name.lower()
+            for known in self._gateway.catalog.definitions
+            if known.kind in ("MACRO", "TYPE")
+        ]
+        return is_replayable(text, defaults, own)
 
 
 _remembered = lru_cache(CAPACITY)(fingerprint)
@@ -278,29 +307,10 @@ def _with_gaps(row_text: RowText, markers: Sequence[str]) -> RowText | None:
     return RowText(row_text.head, (*pieces, rest))
 
 
+def _types(table: Table) -> list[str]:
+    return [column.type for column in table.columns]
+
+
 def _parameter_count(text: str) -> int:
     """How many values a numbered text takes."""
     return len({lexeme.text for lexeme in significant(text) if lexeme.kind is Kind.PARAMETER})
-
-
-def _is_replayable(text: str) -> bool:
-    return not _calls(text) and not any(lexeme.upper == "SELECT" for lexeme in significant(text))
-
-
-def _calls(text: str) -> bool:
-    """Whether a text may call a function that is not known to have one value for one input, ever."""
-    lexemes = significant(text)
-    return calls_unsteady_function(text) or any(
-        lexeme.kind in (Kind.WORD, Kind.QUOTED)
-        and behind.text == "("
-        and lexeme.upper not in _BEFORE_PARENTHESIS
-        for lexeme, behind in pairwise(lexemes)
-    )
-
-
-_BEFORE_PARENTHESIS = frozenset(
-    {
-        *("VALUES", "SET", "WHERE", "IN", "AND", "OR", "NOT", "CONFLICT", "RETURNING"),
-        *("CAST", "COALESCE", "ABS", "LOWER", "UPPER", "LENGTH", "GREATEST", "LEAST"),
-    }
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import product
 from uuid import UUID
@@ -140,6 +140,7 @@ def test_only_so_many_shapes_are_kept(database: Database) -> None:
         ("INSERT INTO t VALUES (?, 'x', random())", False),
         ("INSERT INTO t (k, v) VALUES (?, current_date)", False),
         ("UPDATE t SET n = n + 1, v = lower(v) WHERE k = ?", True),
+        ("UPDATE t SET n = DEFAULT WHERE k = ?", True),
         ("UPDATE t SET v = now() WHERE k = ?", False),
         ("UPDATE t SET v = (SELECT 1) WHERE k = ?", False),
         ("DELETE FROM t WHERE k = ? AND (n > 1 OR v IS NULL)", True),
@@ -148,6 +149,25 @@ def test_only_so_many_shapes_are_kept(database: Database) -> None:
 def test_replayable(shapes: WriteShapes, sql: str, replayable: bool) -> None:
     shapes.learn(sql, [1])
     assert known(shapes, sql, [1]).shape.is_replayable is replayable
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "zoned"),
+    [
+        ("INSERT INTO z VALUES (?, '2020-01-01 00:00')", [1], True),
+        ("DELETE FROM t WHERE k = ? AND v = CAST('2020-01-01' AS TIMESTAMPTZ)", [1], True),
+        ("INSERT INTO t VALUES (?, '2020-01-01 00:00', 1)", [1], False),
+        ("INSERT INTO t (k, v) VALUES (?, ?)", [1, datetime(2020, 1, 1)], False),
+        ("INSERT INTO t (k, v) VALUES (?, ?)", [1, datetime(2020, 1, 1, tzinfo=UTC)], True),
+        ("INSERT INTO t (k, v) VALUES ($k, $v)", {"k": 1, "v": [datetime(2020, 1, 1, tzinfo=UTC)]}, True),
+    ],
+)
+def test_whether_the_time_zone_matters(
+    session: Session, shapes: WriteShapes, sql: str, parameters: Parameters, zoned: bool
+) -> None:
+    session.execute("CREATE TABLE z (k INT, moment TIMESTAMPTZ) SHARD BY HASH (k)")
+    shapes.learn(sql, parameters)
+    assert known(shapes, sql, parameters).is_zoned is zoned
 
 
 @pytest.mark.parametrize(
