@@ -98,20 +98,26 @@ class Plain:
         self.connection.close()
 
 
-def transaction(execute: Execute, begin: str, work: Callable[[], None]) -> Error | None:
-    """Run `work` between `begin` and COMMIT. Returns the error that ended it, rolled back; None if it committed."""
+def transaction(execute: Execute, begin: str | None, work: Callable[[], None]) -> Error | None:
+    """Run `work` between `begin` and COMMIT, or without them for None.
+
+    Returns the error that ended it, rolled back; None if it committed.
+    """
     committing = False
     try:
-        execute(begin)
+        if begin is not None:
+            execute(begin)
         work()
         committing = True
-        execute("COMMIT")
+        if begin is not None:
+            execute("COMMIT")
     except Error as error:
-        try:
-            execute("ROLLBACK")
-        except Error as second:
-            # A COMMIT that fails has ended the transaction.
-            if not committing or second.sqlstate != "25P01":
-                raise
+        if begin is not None:
+            try:
+                execute("ROLLBACK")
+            except Error as second:
+                # A COMMIT that fails has ended the transaction.
+                if not committing or second.sqlstate != "25P01":
+                    raise
         return error
     return None

@@ -2,8 +2,8 @@
 
 Every third key has its row from the start and is appended to by UPDATE, some of them also two at a time; the others by
 INSERT … ON CONFLICT. Reads are of one key, of several, or of a range. Keys are given up after some appends and new ones
-taken, so that lists stay short and rows keep being made. A part of the transactions are single SELECTs, without BEGIN:
-what they read must be one state of all shards at every level, which `atomic_reads` makes a history of.
+taken, so that lists stay short and rows keep being made. A part of the transactions are single statements, without
+BEGIN: what these read must be one state of all shards at every level, which `atomic_reads` makes a history of.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _READ_ALL = "SELECT k, v FROM lists ORDER BY k"
 _APPENDS_PER_KEY = 50
 _OPERATIONS_MAX = 5
 _SINGLE_READS = 0.15
+_SINGLE_APPENDS = 0.15
 _ATTEMPTS_MAX = 1000
 
 
@@ -169,18 +170,16 @@ class _Worker:
             for _ in range(transactions):
                 if stop.is_set():
                     return
-                if self.rng.random() < _SINGLE_READS:
-                    self._single_read(execute)
+                chance = self.rng.random()
+                if chance < _SINGLE_READS:
+                    self._repeat(execute, [self._read_step(single=True)], atomic=True)
+                elif chance < _SINGLE_READS + _SINGLE_APPENDS:
+                    self._repeat(execute, [self._append_step()], atomic=True)
                 else:
-                    self._transaction(execute)
+                    self._repeat(execute, self._steps())
         except BaseException:
             stop.set()
             raise
-
-    def _single_read(self, execute: Execute) -> None:
-        step = self._read_step(single=True)
-        begin_ns = time.monotonic_ns()
-        self._note(_read(execute, step), Outcome.OK, begin_ns, atomic=True)
 
     def _read_step(self, single: bool = False) -> Step:
         """single: what several shards answer."""
@@ -200,17 +199,20 @@ class _Worker:
             return Step(Kind.UPDATE, (key, self.rng.choice(others)))
         return Step(Kind.UPDATE, (key,))
 
-    def _transaction(self, execute: Execute) -> None:
-        steps = [
+    def _steps(self) -> list[Step]:
+        return [
             self._append_step() if self.rng.random() < 0.5 else self._read_step()
             for _ in range(self.rng.randint(1, _OPERATIONS_MAX))
         ]
+
+    def _repeat(self, execute: Execute, steps: Sequence[Step], *, atomic: bool = False) -> None:
+        """Run a transaction until it commits. atomic: without BEGIN and COMMIT."""
+        begin = None if atomic else self.store.begin(self.settings.level)
         for _ in range(_ATTEMPTS_MAX):
             operations: list[Operation] = []
             begin_ns = time.monotonic_ns()
-            begin = self.store.begin(self.settings.level)
             error = transaction(execute, begin, partial(self._take, execute, steps, operations))
-            self._note(tuple(operations), _outcome(error), begin_ns)
+            self._note(tuple(operations), _outcome(error), begin_ns, atomic)
             if error is None:
                 for key in (key for step in steps if step.kind.appends for key in step.keys):
                     self.keys.note_append(key)
@@ -233,9 +235,7 @@ class _Worker:
             else:
                 execute(_UPDATE if len(step.keys) == 1 else _UPDATE_TWO, [value, *step.keys])
 
-    def _note(
-        self, operations: tuple[Operation, ...], outcome: Outcome, begin_ns: int, atomic: bool = False
-    ) -> None:
+    def _note(self, operations: tuple[Operation, ...], outcome: Outcome, begin_ns: int, atomic: bool) -> None:
         number = next(self.numbers)
         self.history.append(Transaction(number, operations, outcome, begin_ns, time.monotonic_ns(), atomic))
 
