@@ -9,6 +9,7 @@ Leaves to others: which rows (`overlay.py`), types that Arrow changes (`transpor
 from __future__ import annotations
 
 import contextvars
+import itertools
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
@@ -63,11 +64,12 @@ def bring(
     import pyarrow as pa
 
     selected = [(connection, f"SELECT {leaving(columns)} FROM ({sql}\n)") for connection, sql in sources]
-    first, sql = selected[0]
-    schema = duck.arrow_schema(first, sql, parameters_in(sql, parameters))
     rows = _Rows(selected, parameters)
     with closing(rows.batches()) as batches:
-        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        first = next(batches, None)
+        if first is None:
+            return
+        reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
         duck.guarded(lambda: target.register(_ARRIVING, reader))
         try:
             duck.execute(

@@ -10,7 +10,7 @@ Leaves to others: when the snapshots were taken, who may read (`transactions`), 
 
 How to call it, with a connection to the gateway that has no open result, inside whatever transaction it is in:
 
-    overlay = Overlay(gateway, connection, writers, changed)
+    overlay = Overlay(gateway, connection, writers, changed, has_own_names=…, is_collated=…)
     try:
         sql, parameters = overlay.bind(plan, text, parameters)   # or: overlay.show_reached(text), and then the text
         duck.execute(connection, sql, parameters)
@@ -61,10 +61,10 @@ class Overlay:
         gateway: Gateway,
         connection: duck.Connection,
         written: Mapping[int, duck.Connection],
-        changed: Callable[[Table, int], bool] | None = None,
+        changed: Callable[[Table, int], bool] | None,
         *,
-        has_own_names: bool = False,
-        is_collated: Callable[[Table], bool] = lambda _: True,
+        has_own_names: bool,
+        is_collated: Callable[[Table], bool],
     ) -> None:
         self._gateway = gateway
         self._connection = connection
