@@ -327,7 +327,10 @@ class ShardLog:
             self._lock.acquire()
             self._syncing = False
             self._covered.notify_all()
-            self._following.notify()
+            if self._failure is None:
+                self._following.notify()
+            else:
+                self._following.notify_all()
             self._idle.notify_all()
         self._durable = target
 
