@@ -252,6 +252,7 @@ def _describe(kind: Kind, cycle: Path, history: Sequence[Transaction]) -> Anomal
         cycle = (*cycle[1:], cycle[0])
     lines: list[str] = []
     members: dict[int, None] = {}
+    source = cycle[0].source
     for edge in cycle:
         if edge.source < len(history):
             source = edge.source

@@ -109,7 +109,8 @@ class Graph:
                 if edge.label in labels and not (is_rw and came_by_rw) and reached in within:
                     yield reached, edge
 
-        rest = _search((first.target, True), lambda state: state == (first.source, False), onward)
+        start: tuple[int, bool] = (first.target, True)
+        rest = _search(start, lambda state: state == (first.source, False), onward)
         return None if rest is None else (first, *rest)
 
 
