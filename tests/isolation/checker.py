@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from .graph import Edge, Graph, Label, Path
+from .graph import Edge, Graph, Label, Path, State
 from .history import Key, Level, Outcome, Read, Transaction
 from .versions import Anomaly, KeyVersions, Kind, Versions, find_versions
 
@@ -225,7 +225,7 @@ def _shortest(
 
 
 def _single_or_nonadjacent(
-    graph: Graph, flows: frozenset[Label], everything: frozenset[Label], states: set[tuple[int, bool]]
+    graph: Graph, flows: frozenset[Label], everything: frozenset[Label], states: set[State]
 ) -> tuple[Kind, Path | None]:
     """A cycle with one rw edge, or else one with several and none beside another."""
     nodes = {node for node, _ in states}
@@ -241,8 +241,16 @@ def _single_or_nonadjacent(
     ]
     if singles:
         return Kind.G_SINGLE, min(singles, key=len)
-    cycles = (graph.cycle_without_adjacent_rw(edge, everything, states) for edge in starts[:_TRIES])
-    return Kind.G_NONADJACENT, min((each for each in cycles if each is not None), key=len, default=None)
+    cycles = [
+        (edge, *rest)
+        for edge in starts[:_TRIES]
+        if (
+            rest := graph.path_without_adjacent_rw(
+                (edge.target, True), (edge.source, False), everything, states
+            )
+        )
+    ]
+    return Kind.G_NONADJACENT, min(cycles, key=len, default=None)
 
 
 def _describe(kind: Kind, cycle: Path, history: Sequence[Transaction]) -> Anomaly:

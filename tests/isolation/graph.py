@@ -40,6 +40,10 @@ class Edge:
 
 
 Path = tuple[Edge, ...]
+
+State = tuple[int, bool]
+"""A node, and whether an rw edge led to it."""
+
 _State = TypeVar("_State")
 
 
@@ -80,8 +84,8 @@ class Graph:
             ),
         )
 
-    def components_without_adjacent_rw(self, labels: Collection[Label]) -> list[set[tuple[int, bool]]]:
-        """Components of the graph whose states are (node, whether an rw edge led here), where no rw follows another.
+    def components_without_adjacent_rw(self, labels: Collection[Label]) -> list[set[State]]:
+        """Components of the graph whose nodes are states, and where no rw edge follows another.
 
         A walk that comes back to its state is a cycle in which no two rw edges are neighbours, and the reverse.
         """
@@ -96,12 +100,12 @@ class Graph:
             if len(each) > 1
         ]
 
-    def cycle_without_adjacent_rw(
-        self, first: Edge, labels: Collection[Label], within: Collection[tuple[int, bool]]
+    def path_without_adjacent_rw(
+        self, start: State, goal: State, labels: Collection[Label], within: Collection[State]
     ) -> Path | None:
-        """A shortest cycle that begins with the rw edge `first` and never has two rw edges as neighbours."""
+        """A shortest path over these states in which no two rw edges are neighbours."""
 
-        def onward(state: tuple[int, bool]) -> Iterable[tuple[tuple[int, bool], Edge]]:
+        def onward(state: State) -> Iterable[tuple[State, Edge]]:
             node, came_by_rw = state
             for edge in self.outgoing[node].values():
                 is_rw = edge.label is Label.RW
@@ -109,9 +113,7 @@ class Graph:
                 if edge.label in labels and not (is_rw and came_by_rw) and reached in within:
                     yield reached, edge
 
-        start: tuple[int, bool] = (first.target, True)
-        rest = _search(start, lambda state: state == (first.source, False), onward)
-        return None if rest is None else (first, *rest)
+        return _search(start, lambda state: state == goal, onward)
 
 
 def _search(
