@@ -13,18 +13,22 @@ from decimal import Decimal
 
 from .lexer import Kind, scan
 
+# What has no literals is one part, as long as it can be: each part costs a fraction of a microsecond.
 _PART = re.compile(
     r"""
-      (?P<word>[^\W\d][\w$]*(?!['\w$]))
-    | (?P<quoted>"[^"]*(?:""[^"]*)*")
+      (?P<fixed>(?:
+          [^\W\d][\w$]*(?!['\w$])
+        | "[^"]*(?:""[^"]*)*"
+        | [(),;] | [-=<>*.+%?](?!-) | \$\d+ | \$[^\W\d]\w*+(?!\$)
+        | [ ](?!\s)
+      )+)
     | (?P<string>'[^'\\]*(?:''[^'\\]*)*')
     | (?P<number>\d+(?:\.\d+)?(?![\w.$]))
     | (?P<blank>\s+)
-    | (?P<other>[(),;]|[-=<>*.+%?](?!-)|\$\d+|\$[^\W\d]\w*(?!\$))
     """,
     re.VERBOSE,
 )
-_STRING, _NUMBER, _BLANK, _WORD = 3, 4, 5, 1
+_FIXED, _STRING, _NUMBER = 1, 2, 3
 LONGEST_TEXT = 65_536
 """Characters; longer statements are seldom sent twice."""
 
@@ -37,20 +41,21 @@ def fingerprint(text: str) -> tuple[str, tuple[str, ...]] | None:
     literals: list[str] = []
     position = 0
     for part in _PART.finditer(text):
-        if part.start() != position:
+        start, end = part.span()
+        if start != position:
             return None
-        position = part.end()
+        position = end
         group = part.lastindex
-        if group == _STRING:
+        if group == _FIXED:
+            shape.append(part.group())
+        elif group == _STRING:
             literals.append(part.group())
             shape.append("'?'")
         elif group == _NUMBER:
             literals.append(part.group())
             shape.append("0")
-        elif group == _BLANK:
-            shape.append(" ")
         else:
-            shape.append(part.group())
+            shape.append(" ")
     return ("".join(shape), tuple(literals)) if position == len(text) else None
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from duckraft.engine.sql.fingerprint import fingerprint, literal_value, number_parameters
+from duckraft.engine.sql.fingerprint import fingerprint, literal_value, number_parameters, with_literals
 
 
 def test_statements_that_differ_in_values_have_one_shape() -> None:
@@ -31,10 +31,29 @@ def test_other_lexemes_are_another_shape(other: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["select $$a$$", "select e'a'", "select 1 -- one", "select /* one */ 1", "select 'a", r"select '\a'"],
+    [
+        "select $$a$$",
+        "select $ab$ '$ab$, 7, '$ab$ '",
+        "select e'a'",
+        "select 1 -- one",
+        "select /* one */ 1",
+        "select 'a",
+        r"select '\a'",
+    ],
 )
 def test_what_is_unusual_has_no_shape(text: str) -> None:
     assert fingerprint(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["select 1", "update t set a=-1.5, b = 'it''s' where c >= $1", "select ?, '', 7"]
+)
+def test_a_shape_is_filled_with_literals(text: str) -> None:
+    found = fingerprint(text)
+    assert found is not None
+    assert with_literals(*found) == text
+    other = [f"'{number}'" if literal[0] == "'" else str(number) for number, literal in enumerate(found[1])]
+    assert fingerprint(with_literals(found[0], other)) == (found[0], tuple(other))
 
 
 @pytest.mark.parametrize(
