@@ -46,7 +46,7 @@ def test_what_is_unusual_has_no_shape(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["select 1", "update t set a=-1.5, b = 'it''s' where c >= $1", "select ?, '', 7"]
+    "text", ["select 1", "update t set a = -1.5, b = 'it''s' where c >= $1", "select ?, '', 7"]
 )
 def test_a_shape_is_filled_with_literals(text: str) -> None:
     found = fingerprint(text)
