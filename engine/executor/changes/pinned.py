@@ -100,7 +100,10 @@ class PinnedRows:
     def keys(
         self, parameters: Parameters, literals: Sequence[str] | None = None
     ) -> tuple[PinnedKey, ...] | None:
-        """The keys, each once; None if they are not certain, are more than MOST_KEYS, or one has no shard."""
+        """The keys, each once, in an order that all changes share, so that they lock them in the same one.
+
+        None if they are not certain, are more than MOST_KEYS, or one has no shard.
+        """
         found: dict[PinnedKey, None] = {}
         for values in self._values(parameters, literals):
             shard = None if values is None else self._shard(values)
@@ -109,7 +112,7 @@ class PinnedRows:
             found[shard, self._canonical(values)] = None
             if len(found) > MOST_KEYS:
                 return None
-        return tuple(found)
+        return tuple(found) if len(found) < 2 else tuple(sorted(found, key=_order))
 
     def _values(
         self, parameters: Parameters, literals: Sequence[str] | None
@@ -137,6 +140,12 @@ class PinnedRows:
                 for key_type, value in zip(self.types, values, strict=True)
             ]
         )
+
+
+def _order(pinned: PinnedKey) -> tuple[Any, ...]:
+    """What keys are sorted by: NULL compares with nothing."""
+    shard, key = pinned
+    return (shard, *((value is None, 0 if value is None else value) for value in key))
 
 
 def _choice(comparison: Comparison, key_type: str) -> Choice | None:

@@ -110,6 +110,18 @@ def test_a_change_of_very_many_keys_is_told_by_its_shards(database: Database, sq
     assert only(database, filled(65)).keys is None
 
 
+def test_keys_come_in_one_order_whatever_the_order_in_the_text(database: Database) -> None:
+    values = [[5, "b"], [None, "a"], [5, None], [3, "a"], [None, None], [7, "z"]]
+    sql = f"INSERT INTO c (a, b) VALUES {', '.join(['(?, ?)'] * len(values))}"
+    found = [
+        only(database, sql, [value for row in rows for value in row]).keys
+        for rows in (values, values[::-1], values[3:] + values[:3])
+    ]
+    assert found[0] is not None
+    assert len(found[0]) == len(values)
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize("value", [1, 1.0, "1", Decimal("1.00")], ids=repr)
 def test_equal_values_are_one_key_whatever_their_class(database: Database, value: object) -> None:
     by_insert = keys(database, "INSERT INTO t (k) VALUES (?)", [value])
