@@ -111,7 +111,7 @@ def test_a_change_of_very_many_keys_is_told_by_its_shards(database: Database, sq
 
 
 def test_keys_come_in_one_order_whatever_the_order_in_the_text(database: Database) -> None:
-    values = [[5, "b"], [None, "a"], [5, None], [3, "a"], [None, None], [7, "z"]]
+    values: list[list[object]] = [[5, "b"], [None, "a"], [5, None], [3, "a"], [None, None], [7, "z"]]
     sql = f"INSERT INTO c (a, b) VALUES {', '.join(['(?, ?)'] * len(values))}"
     found = [
         only(database, sql, [value for row in rows for value in row]).keys
