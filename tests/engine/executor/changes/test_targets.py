@@ -168,6 +168,35 @@ def test_rows_are_only_written_on_the_shards_that_are_told(database: Database, s
         assert written <= told
 
 
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "HASH (k)",
+        "CONSISTENT HASH (k) SHARDS 5",
+        "RANGE (k) (VALUES LESS THAN ('10'), VALUES LESS THAN ('5'), MAXVALUE)",
+        "DIRECTORY (k) (SHARD 0 VALUES ('7', NULL), SHARD 1 VALUES ('12'), DEFAULT SHARD 2)",
+        "HASH (k, n)",
+    ],
+)
+def test_the_row_of_a_key_is_on_its_shard(database: Database, session: Session, clause: str) -> None:
+    session.execute(f"CREATE TABLE s (k VARCHAR, n INT) SHARD BY {clause}")
+    for k in ("7", "12", "90", "", "é", None):
+        (target,) = targets(database, "INSERT INTO s VALUES (?, 3)", [k])
+        assert target.keys is not None
+        before = contents(database)
+        session.execute("INSERT INTO s VALUES (?, 3)", [k])
+        after = contents(database)
+        (written,) = [
+            target.table.placements[shard]
+            for (name, shard), found in after.items()
+            if name == "s" and found != before[name, shard]
+        ]
+        assert target.shards == (written,)
+        assert [shard for shard, _ in target.keys] == [written]
+        if k is not None:
+            assert only(database, "DELETE FROM s WHERE k = ? AND n = 3", [k]) == target
+
+
 def test_no_target_is_told_for_what_is_not_a_table_of_the_database(
     database: Database, session: Session
 ) -> None:
