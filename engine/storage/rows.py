@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
-from ..errors import LogDamagedError
+from ..errors import LogDamagedError, NotSupportedError, ProgrammingError
 from ..types import quote_identifier, quote_string
 from . import duck
 
@@ -59,15 +59,16 @@ def rows_of(
 ) -> Iterator[Rows]:
     """The rows of a query in chunks, in order; none if it has no rows.
 
-    connection: may be in the middle of a result or a transaction, of whose changes the query sees nothing. types: of
-    the query's columns. whole: all in one chunk, whatever its size. Raises errors.Error.
+    connection: not in the middle of a result. types: of the query's columns. whole: all in one chunk, whatever its
+    size. Raises errors.Error, NotSupportedError where a type needs a file, and the query what only the connection's
+    open transaction sees.
     """
+    if arrow_carries(types):
+        yield from _arrow_chunks(duck.arrow_stream(connection, query, None, _BATCH_ROWS), whole)
+        return
     beside = connection.cursor()
     try:
-        if arrow_carries(types):
-            yield from _arrow_chunks(duck.arrow_stream(beside, query, None, _BATCH_ROWS), whole)
-        else:
-            yield from _files_of(beside, query, whole)
+        yield from _files_of(beside, query, whole)
     finally:
         beside.close()
 
@@ -131,7 +132,16 @@ def _files_of(connection: duck.Connection, query: str, whole: bool) -> Iterator[
     """The rows of a query as DuckDB files, `_BATCH_ROWS` in each unless they go into one."""
     numbered = f"memory.duckraft.{quote_identifier(f'rows {uuid4().hex}')}"
     duck.execute(connection, "CREATE SCHEMA IF NOT EXISTS memory.duckraft")
-    duck.execute(connection, f"CREATE TABLE {numbered} AS {query}")
+    try:
+        duck.execute(connection, f"CREATE TABLE {numbered} AS {query}")
+    except ProgrammingError as error:
+        if error.sqlstate not in ("42704", "42P01"):
+            raise
+        raise NotSupportedError(
+            "rows with a UNION, a VARIANT or enums inside other values cannot be changed this way in a transaction"
+            " that keeps its snapshot",
+            hint="Change them outside of it, or at the isolation level READ COMMITTED.",
+        ) from None
     try:
         count: int = duck.rows(connection, f"SELECT count(*) FROM {numbered}")[0][0]
         step = max(count, 1) if whole else _BATCH_ROWS

@@ -223,6 +223,15 @@ def test_no_rows_make_no_chunk() -> None:
     )
 
 
+def test_rows_that_only_a_transaction_sees_are_carried_by_arrow_or_not_at_all() -> None:
+    connection = duck.open_instance()
+    duck.execute(connection, "BEGIN")
+    duck.execute(connection, "CREATE TABLE t AS SELECT 1 AS n, union_value(a := 1) AS u")
+    assert len(list(rows_of(connection, "SELECT n FROM t", ["INTEGER"]))) == 1
+    with pytest.raises(NotSupportedError, match="UNION"):
+        list(rows_of(connection, "SELECT u FROM t", ["UNION(a INTEGER)"]))
+
+
 def test_rows_that_are_damaged_are_said_to_be() -> None:
     connection = duck.open_instance()
     for kind in ("INTEGER", "UNION(a INTEGER)"):
