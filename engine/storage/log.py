@@ -150,9 +150,7 @@ class ShardLog:
         with self._lock:
             return sum(segment.end for segment in self._segments)
 
-    def append(
-        self, kind: EntryKind, transaction: str, body: Buffer | Sequence[Buffer], term: int = 0
-    ) -> int:
+    def append(self, kind: EntryKind, transaction: str, body: bytes | Sequence[Buffer], term: int = 0) -> int:
         """Hand an entry to the operating system; it is not durable before `sync`. Returns its sequence.
 
         transaction: up to 64 ASCII characters. body: bytes, or parts that are written one behind the other without
@@ -162,7 +160,7 @@ class ShardLog:
         """
         name = transaction.encode("ascii")
         invariant(len(name) <= TRANSACTION_BYTES_MAX, "the name of a transaction fits into an entry")
-        parts = [body] if isinstance(body, Buffer) else body
+        parts = [body] if isinstance(body, bytes) else body
         checksum = body_bytes = 0
         for part in parts:
             checksum = crc32(part, checksum)

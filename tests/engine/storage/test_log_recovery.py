@@ -12,7 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duckraft.engine.errors import LogDamagedError, OperationalError
@@ -141,6 +141,7 @@ def test_without_a_mark_damage_of_the_last_entry_is_taken_for_a_torn_tail_and_re
         assert log.repaired_bytes == ENTRY_BYTES + len(SAFE[-1])
 
 
+@settings(max_examples=60)  # Each takes some fsyncs.
 @given(lost=st.sets(st.integers(0, sum(ENTRY_BYTES + len(body) for body in UNSAFE) // SECTOR_BYTES)))
 def test_sectors_that_never_reached_the_disk_cost_no_more_than_what_was_not_durable(
     tmp_path_factory: pytest.TempPathFactory, lost: set[int]
