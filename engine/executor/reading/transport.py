@@ -4,7 +4,7 @@ Tried with every type of DuckDB 2.0, with its setting `arrow_lossless_conversion
 - An ENUM comes back as VARCHAR, wherever it stands in a type, and a list of enums may not be empty.
 - A TUPLE comes back as a STRUCT.
 - A state of an aggregate comes back as the values it consists of; most can be made states again.
-- A UNION whose member is NULL comes back as NULL: it cannot be carried.
+- A UNION whose member is NULL comes back as NULL (see `unions.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ...types import Column, quote_identifier
+from . import unions
 
-# A name in quotes comes first, so that the words inside it are not taken for types.
-_ENUM = re.compile(r"""("(?:[^"]|"")*")|\bENUM\((?:'(?:[^']|'')*'(?:, )?)*\)""")
 _QUOTED = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'""")
-_CHANGED = re.compile(r"\b(?:ENUM|TUPLE)\(")
-_NOT_CARRIED = re.compile(r"\bUNION\(|\bAGGREGATE_STATE\b")
+_CHANGED = re.compile(r"\b(?:ENUM|TUPLE|UNION)\(")
+_NOT_CARRIED = re.compile(r"\bAGGREGATE_STATE\b|\bUNION\(.*\bTUPLE\(|\bTUPLE\(.*\bUNION\(", re.DOTALL)
 
 States = Mapping[str, str]
 """By the name of a column that is a state: a template that makes it of the value as which it arrived."""
@@ -43,8 +42,8 @@ def arrived(columns: Sequence[Column], states: States) -> str:
 
 def _leaving(column: Column) -> str:
     name = quote_identifier(column.name)
-    carried = _ENUM.sub(lambda found: found.group(1) or "VARCHAR", column.type)
-    return name if carried == column.type else f"CAST({name} AS {carried}) AS {name}"
+    carried = unions.leaving(name, column.type)
+    return name if carried == name else f"{carried} AS {name}"
 
 
 def _arrived(column: Column, state: str | None) -> str:
@@ -52,4 +51,4 @@ def _arrived(column: Column, state: str | None) -> str:
     if state is not None:
         return f"{state.format(name)} AS {name}"
     changed = _CHANGED.search(_QUOTED.sub("", column.type))
-    return f"CAST({name} AS {column.type}) AS {name}" if changed else name
+    return f"{unions.arriving(name, column.type)} AS {name}" if changed else name

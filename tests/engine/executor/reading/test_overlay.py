@@ -9,7 +9,7 @@ import pytest
 
 from duckraft.engine.catalog.model import Table
 from duckraft.engine.database import Database
-from duckraft.engine.errors import DataError, ProgrammingError
+from duckraft.engine.errors import DataError, NotSupportedError, ProgrammingError
 from duckraft.engine.executor.reading.overlay import Overlay
 from duckraft.engine.planner.moving import JoinStrategy
 from duckraft.engine.planner.plan import Plan, Tier
@@ -392,3 +392,35 @@ def test_collations_stay(query: str, session: Session) -> None:
     session.execute("CREATE TABLE c (k INTEGER, v VARCHAR COLLATE NOCASE) SHARD BY HASH (k) SHARDS 3")
     session.execute("INSERT INTO c SELECT range, ['a', 'A', 'b', 'B', 'c'][range % 5 + 1] FROM range(40)")
     check(session, {0: "UPDATE c SET v = upper(v)", 1: "DELETE FROM c WHERE v = 'b'"}, [query])
+
+
+def test_values_of_every_type_are_what_they_were(session: Session) -> None:
+    session.execute("CREATE TABLE every SHARD BY EVENLY SHARDS 3 AS SELECT * FROM test_all_types(), range(4)")
+    names = [str(row[0]) for row in rows(session, "DESCRIBE every")]
+    listed = ", ".join(f'typeof("{name}"), "{name}"::VARCHAR' for name in names)
+    asked = [f"SELECT {listed} FROM {table}" for table in ("every", "memory.main.every")]
+    check(
+        session,
+        {0: "UPDATE every SET bool = true", 1: "INSERT INTO every FROM every", 2: "DELETE FROM every"},
+        asked,
+    )
+
+
+def test_a_union_whose_member_is_null_is_what_it_was(session: Session) -> None:
+    session.execute("CREATE TABLE n (k INTEGER, v UNION(a INTEGER, b VARCHAR)[]) SHARD BY HASH (k) SHARDS 3")
+    session.execute(
+        "INSERT INTO n SELECT range, [union_value(a := NULL::INTEGER), NULL, union_value(b := 'x')]::UNION(a INTEGER, b VARCHAR)[] FROM range(9)"
+    )
+    asked = ["SELECT k, [union_tag(x) FOR x IN v] FROM n", "SELECT DISTINCT v FROM n", "FROM memory.main.n"]
+    check(session, {0: "UPDATE n SET k = k", 1: "DELETE FROM n"}, asked)
+
+
+def test_values_that_do_not_travel_are_refused(session: Session) -> None:
+    session.execute(
+        "CREATE TABLE n SHARD BY EVENLY SHARDS 3 AS SELECT row(1, 2::UNION(a INTEGER)) AS v FROM range(9)"
+    )
+    with begun(session, {0: "INSERT INTO n FROM n"}) as writers:
+        with pytest.raises(NotSupportedError, match="do not travel"):
+            seen(session, writers, "SELECT * FROM n")
+        assert seen(session, writers, "SELECT count(*) FROM n") == [(12,)]
+        assert left_behind(session) == []

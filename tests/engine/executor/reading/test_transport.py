@@ -21,6 +21,18 @@ VALUES = {
     "a tuple": "row(1, 'x')",
     "a union with a NULL member": "union_value(a := NULL::INTEGER)::UNION(a INTEGER, b VARCHAR)",
     "a union in a list": "[union_value(a := NULL::INTEGER)::UNION(a INTEGER, b VARCHAR)]",
+    "a union that is NULL": "NULL::UNION(a INTEGER, b VARCHAR)",
+    "a union in an array": "[union_value(a := NULL::INTEGER), NULL]::UNION(a INTEGER, b VARCHAR)[2]",
+    "a union in a map": "MAP {'k': union_value(a := NULL::INTEGER)::UNION(a INTEGER, b VARCHAR)}",
+    "an empty map to unions": "MAP {}::MAP(VARCHAR, UNION(a INTEGER))",
+    "a union in a struct": "{'a b': NULL::UNION(a INTEGER), 'c': union_value(a := NULL::INTEGER)}",
+    "no struct around a union": "NULL::STRUCT(a UNION(b INTEGER))",
+    "a union of all kinds": (
+        "union_value(l := [union_value(e := 'b')])"
+        """::UNION("x y" STRUCT("UNION(" ENUM('a,)', 'it,s')), l UNION(e VARCHAR, n INTEGER[])[])"""
+    ),
+    "an enum in a union": "union_value(e := 'b'::ENUM('a', 'b'))::UNION(n INTEGER, e ENUM('a', 'b'))",
+    "a union in a tuple": "row(1, union_value(a := NULL::INTEGER))",
     "no value": "NULL",
     "NaN": "'nan'::DOUBLE",
     "a text with a zero byte": "'a' || chr(0)",
@@ -67,6 +79,12 @@ def test_a_state_that_nothing_can_make_again_is_not_carried() -> None:
     assert not can_be_carried(state, {})
     assert can_be_carried(state, {"s": "again({0})"})
     assert arrived(state, {"s": "again({0})"}) == 'again("s") AS "s"'
+
+
+def test_a_union_in_a_tuple_is_not_carried() -> None:
+    assert not can_be_carried([Column("v", "TUPLE(INTEGER, UNION(a INTEGER))")], {})
+    assert not can_be_carried([Column("v", "UNION(a TUPLE(INTEGER))")], {})
+    assert can_be_carried([Column("v", "UNION(a INTEGER)[]"), Column("w", "TUPLE(INTEGER)")], {})
 
 
 def test_words_in_quotes_are_no_types() -> None:
