@@ -32,7 +32,7 @@ from ...errors import Error, NotSupportedError
 from ...planner.plan import Fragment, Move, Plan, TableSlot
 from ...sql.parameters import check_parameters, parameters_in
 from ...storage import duck
-from ...types import Column, Parameters, quote_identifier
+from ...types import Parameters, quote_identifier
 from .binding import attached_sql, attached_text, moved_rows, rows_name, shard_table, union_of
 from .carrying import Source, bring, described, make_like
 from .reach import reached
@@ -116,9 +116,7 @@ class Overlay:
             parts = [f"SELECT {columns} FROM {self.relation(table, shard)}" for shard in shards]
             view = f"temp.{quote_identifier(rows_name(table))}"
             self._made.append(f"VIEW IF EXISTS {view}")
-            duck.execute(
-                self._connection, f"CREATE OR REPLACE TEMP VIEW {view} AS {' UNION ALL '.join(parts)}"
-            )
+            duck.execute(self._connection, f"CREATE TEMP VIEW {view} AS {' UNION ALL '.join(parts)}")
 
     def relation(self, table: Table, shard: int) -> str:
         """The name under which the gateway's connection reads a shard of a table as the transaction has left it."""
@@ -137,8 +135,7 @@ class Overlay:
         self._moves.clear()
         self._shown.clear()
         for what in reversed(made):
-            with suppress(Error):
-                duck.clean_up(self._connection, f"DROP {what}")
+            _drop(self._connection, what)
 
     def _new_table(self) -> str:
         """A name for a temporary table, in full, that is dropped from the gateway's connection in the end."""
@@ -235,40 +232,46 @@ class Overlay:
 
         lent: gets what drops them again. None if they cannot be brought.
         """
-        names: dict[str, str] = {}
+        queries: dict[str, tuple[str, str | None]] = {
+            move.name: (self._arrived(move, shard), None) for move in fragment.moves()
+        }
         for table in self._changed_references(fragment):
-            query = f"SELECT {_columns_of(table)} FROM {self.relation(table, 0)}"
-            name = names[shard_table(table, 0)] = _lent_table(writer, lent)
-            if not self._bring_to(
-                writer,
-                name,
-                query,
-                make_like(writer, name, f"SELECT {_columns_of(table)} FROM {shard_table(table, 0)}"),
-            ):
+            name = shard_table(table, 0)
+            select = f"SELECT {_columns_of(table)} FROM "
+            queries[name] = (select + self.relation(table, 0), select + name)
+        names: dict[str, str] = {}
+        for name, (query, like) in queries.items():
+            rows = self._lent_rows(writer, query, like, lent)
+            if rows is None:
                 return None
-        for move in fragment.moves():
-            query = self._arrived(move, shard)
-            columns = described(self._connection, query, self._parameters)
-            name = names[move.name] = _lent_table(writer, lent)
-            listed = ", ".join(f"{quote_identifier(column.name)} {column.type}" for column in columns)
-            duck.execute(writer, f"CREATE TEMP TABLE {name} ({listed})")
-            if not self._bring_to(writer, name, query, columns):
-                return None
+            names[name] = rows
         return names
 
-    def _bring_to(self, writer: duck.Connection, table: str, query: str, columns: list[Column]) -> bool:
-        """Bring the rows of a query on the gateway's connection to a table of a writer, if that is possible."""
+    def _lent_rows(
+        self, writer: duck.Connection, query: str, like: str | None, lent: ExitStack
+    ) -> str | None:
+        """A table of a writer with the rows of a query on the gateway's connection; None if they cannot be brought.
+
+        like: a query that the writer can run and that has the same columns, with their collations, if they have any.
+        """
+        table = f"temp.duckraft_own_{next(_numbers)}"
+        lent.callback(_drop, writer, f"TABLE IF EXISTS {table}")
+        if like is not None:
+            columns = make_like(writer, table, like)
+        else:
+            columns = described(self._connection, query, self._parameters)
+            listed = ", ".join(f"{quote_identifier(column.name)} {column.type}" for column in columns)
+            duck.execute(writer, f"CREATE TEMP TABLE {table} ({listed})")
         if not can_be_carried(columns, {}):
-            return False
+            return None
         bring(writer, table, [(self._connection, query)], columns, None, self._parameters)
-        return True
+        return table
 
 
-def _lent_table(writer: duck.Connection, lent: ExitStack) -> str:
-    """A name for a temporary table of a writer. lent: gets what drops it again."""
-    name = f"temp.duckraft_own_{next(_numbers)}"
-    lent.callback(duck.clean_up, writer, f"DROP TABLE IF EXISTS {name}")
-    return name
+def _drop(connection: duck.Connection, what: str) -> None:
+    """Drop what was made on a connection, unless its transaction has taken it along, or the connection is closed."""
+    with suppress(Error):
+        duck.clean_up(connection, f"DROP {what}")
 
 
 def _there(fragment: Fragment, shard: int, lent: Mapping[str, str]) -> str:
