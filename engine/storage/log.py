@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from zlib import crc32
@@ -37,6 +37,7 @@ from .log_segment import (
     segment_path,
     write_at,
 )
+from .log_turns import Turns
 
 __all__ = ["Entry", "EntryKind", "ShardLog"]
 
@@ -73,19 +74,11 @@ class ShardLog:
         self._segment_bytes = segment_bytes
         self._lock = threading.Lock()
         """Guards everything below."""
-        self._covered = threading.Condition(self._lock)
-        """Where those wait whose entries the fsync that is running makes durable."""
-        self._following = threading.Condition(self._lock)
-        """Where those wait who need another fsync after it. One of them is woken to do it."""
-        self._idle = threading.Condition(self._lock)
-        """Where those wait who need the log without an fsync running."""
+        self._turns = Turns(self._lock)
         self._descriptor = os.open(segments[-1].path, os.O_RDWR)
         self._allocated = segments[-1].end
         self._durable = segments[-1].last_sequence
-        self._syncing = False
-        self._sync_target = self._durable
-        self._pausing = 0
-        self._failure: OSError | None = None
+        self._failure: BaseException | None = None
         self._closed = False
 
     @classmethod
@@ -189,12 +182,9 @@ class ShardLog:
             invariant(up_to <= self._segments[-1].last_sequence, "only what was appended is made durable")
             while self._durable < up_to:
                 self._check_usable(outcome_known=False)
-                if not self._syncing and not self._pausing:
-                    self._sync_all()
-                elif self._syncing and up_to <= self._sync_target:
-                    self._covered.wait()
-                else:
-                    self._wait_for_turn()
+                last = self._segments[-1].last_sequence
+                if self._turns.begin_or_wait(up_to, last):
+                    self._sync_all(last)
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """The entries after this one that are there now, in order. One body at a time is in memory.
@@ -227,7 +217,7 @@ class ShardLog:
 
         A crash while it runs leaves a log that opens. Raises OperationalError, LogFailedError.
         """
-        with self._lock, self._paused():
+        with self._lock, self._turns.paused():
             self._check_usable()
             last = self._segments[-1]
             if last.first_sequence <= last.last_sequence < before:
@@ -250,7 +240,7 @@ class ShardLog:
 
         Raises LogFailedError; the log is closed all the same.
         """
-        with self._lock, self._paused():
+        with self._lock, self._turns.paused():
             if self._closed:
                 return
             self._closed = True
@@ -279,9 +269,10 @@ class ShardLog:
             raise InterfaceError(f'the log in "{self._directory}" is closed', sqlstate="08000")
 
     def _check_not_failed(self, *, outcome_known: bool) -> None:
-        if self._failure is not None:
+        if (failure := self._failure) is not None:
+            reason = (isinstance(failure, OSError) and failure.strerror) or type(failure).__name__
             raise LogFailedError(
-                f'the log in "{self._directory}" could not be made durable: {self._failure.strerror}',
+                f'the log in "{self._directory}" could not be made durable: {reason}',
                 hint="Check the disk, then open the database again: it keeps what is found to be on disk.",
                 outcome_known=outcome_known,
             )
@@ -289,47 +280,16 @@ class ShardLog:
     def _present_mark(self) -> Mark:
         return Mark(self._segments[0].first_sequence, self._durable)
 
-    def _wait_for_turn(self) -> None:
+    def _sync_all(self, target: int) -> None:
+        """Make durable what was appended up to `target`, while other threads append more."""
+        first = self._segments[0].first_sequence
         try:
-            self._following.wait()
-        except BaseException:
-            # An interrupted thread may have been the one that was woken to go on.
-            self._following.notify()
-            raise
-
-    @contextmanager
-    def _paused(self) -> Iterator[None]:
-        """Hold the log without an fsync running, and without one beginning. Lets the lock go while it waits.
-
-        Two fsyncs of one descriptor must not overlap: the kernel tells an error to one of them only.
-        """
-        self._pausing += 1
-        try:
-            while self._syncing:
-                self._idle.wait()
-            yield
-        finally:
-            self._pausing -= 1
-            self._following.notify_all()
-
-    def _sync_all(self) -> None:
-        """Make durable what was appended so far, while other threads append more."""
-        target, first = self._segments[-1].last_sequence, self._segments[0].first_sequence
-        self._syncing, self._sync_target = True, target
-        self._covered, self._following = self._following, self._covered
-        self._lock.release()
-        try:
+            self._lock.release()
             self._sync_now(self._descriptor)
             self._mark.note(Mark(first, target))
         finally:
             self._lock.acquire()
-            self._syncing = False
-            self._covered.notify_all()
-            if self._failure is None:
-                self._following.notify()
-            else:
-                self._following.notify_all()
-            self._idle.notify_all()
+            self._turns.end(failed=self._failure is not None)
         self._durable = target
 
     def _sync_now(self, descriptor: int) -> None:
@@ -344,7 +304,7 @@ class ShardLog:
         """See that the present segment may take an entry of this size."""
         self._check_usable()
         if self._is_full(body_bytes):
-            with self._paused():
+            with self._turns.paused():
                 self._check_usable()
                 if self._is_full(body_bytes):
                     self._begin_segment()
@@ -375,12 +335,15 @@ class ShardLog:
         try:
             segment = create_segment(self._directory, self._identity, first, self._sync)
             descriptor = os.open(segment.path, os.O_RDWR)
-        except OSError as error:
+        except BaseException as error:
             if segment_path(self._directory, first).exists():
-                # It has to be the next one, but it is not known whether a power cut would take it away.
+                # No entry may be added to the segment before it; and perhaps a power cut would take it away.
                 self._failure = error
                 self._check_not_failed(outcome_known=True)
-            raise file_error(error, f'cannot begin a new file of the log in "{self._directory}"') from None
+            if isinstance(error, OSError):
+                problem = f'cannot begin a new file of the log in "{self._directory}"'
+                raise file_error(error, problem) from None
+            raise
         os.close(self._descriptor)
         self._descriptor = descriptor
         self._segments.append(segment)
