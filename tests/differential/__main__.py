@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from multiprocessing import get_context
 
 import click
@@ -35,23 +36,29 @@ from .layouts import LAYOUTS, SHARD_COUNTS
 @click.option(
     "--corpus", is_flag=True, help="Run the curated queries on every layout and shard count instead."
 )
-def main(seconds: float, seed: int, count: int, workers: int, corpus: bool) -> None:
+@click.option(
+    "--in-transaction",
+    is_flag=True,
+    help="Run all statements of a seed in a transaction that has changed rows.",
+)
+def main(seconds: float, seed: int, count: int, workers: int, corpus: bool, in_transaction: bool) -> None:
     """Compare duckraft with one plain DuckDB."""
     if corpus:
         compared, wrong = run_corpus()
         click.echo(f"{compared} answers compared, {wrong} mismatches")
         raise SystemExit(1 if wrong else 0)
-    tally = run_seeds(seconds, seed, count, workers)
+    tally = run_seeds(seconds, seed, count, workers, in_transaction=in_transaction)
     click.echo(str(tally))
     raise SystemExit(1 if tally.wrong or tally.undefined else 0)
 
 
-def run_seeds(seconds: float, seed: int, count: int, workers: int) -> Tally:
+def run_seeds(seconds: float, seed: int, count: int, workers: int, *, in_transaction: bool = False) -> Tally:
     """Hunt seed after seed until the time is over; what is found is printed at once."""
     begun = time.monotonic()
     total, seeds = Tally(), 0
+    run = partial(hunt, statements=count, in_transaction=in_transaction)
     try:
-        for tally, texts in _rounds(seed, count, workers, begun + seconds):
+        for tally, texts in _rounds(seed, workers, begun + seconds, run):
             total, seeds = total + tally, seeds + 1
             for text in texts:
                 click.echo(f"{text}\n")
@@ -64,23 +71,25 @@ def run_seeds(seconds: float, seed: int, count: int, workers: int) -> Tally:
     return total
 
 
-def _rounds(seed: int, count: int, workers: int, end: float) -> Iterator[tuple[Tally, list[str]]]:
+def _rounds(
+    seed: int, workers: int, end: float, run: Callable[[int], tuple[Tally, list[str]]]
+) -> Iterator[tuple[Tally, list[str]]]:
     """What each seed gave, until the time is over."""
     if workers == 1:
         for current in itertools.count(seed):
-            yield hunt(current, statements=count)
+            yield run(current)
             if time.monotonic() >= end:
                 return
     # Spawned, not forked: DuckDB has threads.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         seeds = itertools.count(seed)
-        running = {pool.submit(hunt, next(seeds), statements=count) for _ in range(workers)}
+        running = {pool.submit(run, next(seeds)) for _ in range(workers)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
                 if time.monotonic() < end:
-                    running.add(pool.submit(hunt, next(seeds), statements=count))
+                    running.add(pool.submit(run, next(seeds)))
 
 
 def run_corpus() -> tuple[int, int]:

@@ -231,7 +231,11 @@ def _flat(value: object) -> Iterator[object]:
 
 
 class Sharded:
-    """A sharded database under test. place: how its tables are laid out, for messages. answers: those compared."""
+    """A sharded database under test.
+
+    place: how its tables are laid out, for messages. answers: those compared. changes: those made in the transaction
+    that is open, which is begun again with them when a statement has ended it; None outside of one.
+    """
 
     def __init__(self, place: str, shards: int, *, threads: int = 2, streams: bool = False) -> None:
         """streams: fragments are to be streamed, as from other nodes, with every way of joining by turns."""
@@ -239,6 +243,7 @@ class Sharded:
         self.answers = 0
         self.database = Database.open(None, shards=shards, threads=threads)
         self.session = self.database.session()
+        self.changes: list[Statement] | None = None
         self._streamed = itertools.cycle([name for name in WAYS if name.startswith("streamed")])
         self._streams = streams
 
@@ -250,6 +255,18 @@ class Sharded:
         """Run statements that must succeed."""
         for sql in statements:
             self.session.execute(sql).close()
+
+    def begin(self) -> None:
+        """Run all that follows in one transaction."""
+        self.changes = []
+        self.run(["BEGIN"])
+
+    def change(self, statement: Statement) -> Outcome:
+        """Change the data, and what comes of it."""
+        got = self._ask(statement)
+        if self.changes is not None and isinstance(got, Answer):
+            self.changes.append(statement)
+        return got
 
     def mismatches(self, statement: Statement, expected: Outcome) -> Iterator[Mismatch]:
         """Where a query is answered otherwise than `expected`, for every different plan that it can have here."""
@@ -263,13 +280,20 @@ class Sharded:
         """Where a query is answered otherwise than `expected` in one way."""
         self._allow(way)
         self.answers += 1
-        got = ask_sharded(self.session, statement)
+        got = self._ask(statement)
         found = difference(expected, got, ordered=statement.ordered)
         if found is None:
             return None
         plan = self._plan(statement)
         told = "no plan" if plan is None else f"{plan.tier} plan: {plan.reason}"
         return Mismatch(statement, self.place, way, told, expected, got, found)
+
+    def _ask(self, statement: Statement) -> Outcome:
+        """What duckraft says; an error ends the transaction."""
+        got = ask_sharded(self.session, statement)
+        if self.changes is not None and isinstance(got, Failure):
+            self.run(["ROLLBACK", "BEGIN", *(change.sql for change in self.changes)])
+        return got
 
     def _ways(self, statement: Statement) -> Iterator[str]:
         """Ways that lead to different plans; a routed statement is run again as a known shape."""

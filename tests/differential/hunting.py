@@ -26,7 +26,6 @@ from .harness import (
     Sharded,
     Statement,
     ask_plain,
-    ask_sharded,
     connect_plain,
     difference,
 )
@@ -41,6 +40,8 @@ _SHARD_COUNTS = (1, 2, 3, 3, 3, 8)
 STREAMED_SHARE = 0.25
 """Of the places, where fragments are streamed too."""
 SHAPES_BETWEEN_CHANGES = 25
+CHANGES_OF_A_TRANSACTION = 10
+"""With which a transaction begins, so that it has written on several shards."""
 MOST_ROWS = 4000
 """A statement with more rows is not compared: that would take the time of many others."""
 
@@ -103,8 +104,17 @@ class Tally:
 class Round:
     """The databases of one seed. places: the sharded ones."""
 
-    def __init__(self, seed: int, places: Sequence[tuple[str, int]] | None = None) -> None:
-        """places: layouts with their shard counts; by default some that the seed chooses."""
+    def __init__(
+        self,
+        seed: int,
+        places: Sequence[tuple[str, int]] | None = None,
+        *,
+        in_transaction: bool = False,
+    ) -> None:
+        """places: layouts with their shard counts; by default some that the seed chooses.
+
+        in_transaction: the tables are changed, and then read, in one transaction that never ends.
+        """
         self.seed = seed
         self.random = Random(seed)
         self.schema = make_schema(self.random)
@@ -124,7 +134,10 @@ class Round:
             self._closing.callback(place.close)
             place.run([BEFORE, *create_statements(self.schema.tables, layout, shards), *self.schema.inserts])
             place.run(self.schema.definitions)
+            if in_transaction:
+                place.begin()
             self.places.append(place)
+        self._first_changes = CHANGES_OF_A_TRANSACTION if in_transaction else 0
 
     def close(self) -> None:
         """Give up the databases."""
@@ -134,12 +147,14 @@ class Round:
         """As many random statements, each of them compared, and a change now and then; fewer if a change goes wrong."""
         made = turn = 0
         while made < count:
-            if turn % SHAPES_BETWEEN_CHANGES == SHAPES_BETWEEN_CHANGES - 1:
+            if made < self._first_changes or turn % SHAPES_BETWEEN_CHANGES == SHAPES_BETWEEN_CHANGES - 1:
                 made += 1
                 tried = self._change()
                 yield tried
                 if tried.mismatch is not None:
                     return
+                if made < self._first_changes:
+                    continue
             place = self.places[turn % len(self.places)]
             for number, statement in enumerate(random_statements(self.schema, self.random)):
                 made += 1
@@ -157,7 +172,7 @@ class Round:
                 self._turned.execute(statement.sql)
         for place in self.places:
             place.answers += 1
-            got = ask_sharded(place.session, statement)
+            got = place.change(statement)
             if isinstance(got, Answer) is failed:
                 found = Mismatch(
                     statement, place.place, ANY_WAY, "a change", expected, got, "an error on one side only"
@@ -245,14 +260,15 @@ def hunt(
     *,
     statements: int = STATEMENTS_PER_SCHEMA,
     places: Sequence[tuple[str, int]] | None = None,
+    in_transaction: bool = False,
 ) -> tuple[Tally, list[str]]:
-    """Compare the statements of one seed; each finding as text. places: as `Round` has them.
+    """Compare the statements of one seed; each finding as text. places, in_transaction: as `Round` has them.
 
     A schema that cannot be loaded is a finding too.
     """
     tally, texts = Tally(), []
     try:
-        databases = Round(seed, places)
+        databases = Round(seed, places, in_transaction=in_transaction)
     except Exception as error:  # The other seeds shall still run.
         return Tally(wrong=1), [f"seed {seed}: loading fails with {type(error).__name__}: {error}"]
     with closing(databases):
