@@ -18,9 +18,10 @@ threads by itself.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import reduce
 
 from ..errors import Error, invariant
 
@@ -44,12 +45,18 @@ class Mode(IntEnum):
 _IS, _IX, _S, _SIX, _X = Mode
 
 
-def _bits(*modes: Mode) -> int:
-    return sum(1 << mode for mode in modes)
+_ONE = tuple(1 << 32 * mode for mode in Mode)
+"""By mode: one lock of it, in an integer that counts locks by mode, each in 32 bits of its own."""
 
 
-_CONFLICTS = (_bits(_X), _bits(_S, _SIX, _X), _bits(_IX, _SIX, _X), _bits(_IX, _S, _SIX, _X), _bits(*Mode))
-"""By mode: which modes another session must not hold, as bits."""
+_ANY = tuple((one << 32) - one for one in _ONE)
+"""By mode: all bits of its count."""
+
+_CONFLICTS = tuple(
+    sum(_ANY[mode] for mode in modes)
+    for modes in ((_X,), (_S, _SIX, _X), (_IX, _SIX, _X), (_IX, _S, _SIX, _X), tuple(Mode))
+)
+"""By mode: the bits of the modes that another session must not hold."""
 
 _TOGETHER = (
     (_IS, _IX, _S, _SIX, _X),
@@ -63,7 +70,7 @@ _TOGETHER = (
 
 def compatible(one: Mode, other: Mode) -> bool:
     """Whether two sessions may hold a resource in these modes at the same time."""
-    return not _CONFLICTS[one] >> other & 1
+    return not _CONFLICTS[one] & _ONE[other]
 
 
 def together(one: Mode, other: Mode) -> Mode:
@@ -75,13 +82,13 @@ def together(one: Mode, other: Mode) -> Mode:
 class Holding:
     """One owner's lock on one resource.
 
-    mode: all that was acquired, together. counts: how often each mode was acquired. since: seconds since 1970.
+    mode: all that was acquired, together. counts: how often each mode was (`_ONE`). since: seconds since 1970.
     """
 
     owner: str
     session: str
     mode: Mode
-    counts: list[int]
+    counts: int
     since: float
 
 
@@ -105,38 +112,24 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """What is known of one resource. held: the modes of its holders, as bits. counts: holders by mode."""
+    """What is known of one resource. held: how many hold it in each mode (`_ONE`)."""
 
     holders: dict[str, Holding] = field(default_factory=dict)
-    queue: list[Request] = field(default_factory=list)
+    queue: tuple[Request, ...] = ()
     held: int = 0
-    counts: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
-
-    def add(self, mode: Mode) -> None:
-        """One more holder holds it in this mode."""
-        self.counts[mode] += 1
-        self.held |= 1 << mode
-
-    def remove(self, mode: Mode) -> None:
-        """One holder less holds it in this mode."""
-        self.counts[mode] -= 1
-        if not self.counts[mode]:
-            self.held &= ~(1 << mode)
 
     def held_by(self, session: str) -> int:
-        """The modes that a session holds, as bits."""
-        return _held(holding for holding in self.holders.values() if holding.session == session)
+        """How much of `held` is a session's own."""
+        return sum(_ONE[holding.mode] for holding in self.holders.values() if holding.session == session)
 
-    def held_by_others(self, session: str) -> int:
-        """The modes that other sessions hold, as bits."""
-        return _held(holding for holding in self.holders.values() if holding.session != session)
+    def enqueue(self, request: Request) -> None:
+        """Let it wait in its place."""
+        place = _place(self, request.session)
+        self.queue = (*self.queue[:place], request, *self.queue[place:])
 
-
-def _held(holdings: Iterator[Holding]) -> int:
-    bits = 0
-    for holding in holdings:
-        bits |= 1 << holding.mode
-    return bits
+    def dequeue(self, request: Request) -> None:
+        """Let it wait no more."""
+        self.queue = tuple(other for other in self.queue if other is not request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +187,7 @@ class LockTable:
             return None
         session = self._sessions.get(owner, owner)
         request = Request(owner, session, self.transaction_of(owner), resource, mode, now)
-        queue = self._entries[resource].queue
-        queue.insert(_place(self._entries[resource], session), request)
+        self._entries[resource].enqueue(request)
         self._waiting.setdefault(session, []).append(request)
         return request
 
@@ -206,7 +198,7 @@ class LockTable:
         if not self.is_waiting(request):
             return []
         entry = self._entries[request.resource]
-        entry.queue.remove(request)
+        entry.dequeue(request)
         self._waits_no_more(request)
         return self._serve(request.resource, entry, now)
 
@@ -215,9 +207,9 @@ class LockTable:
         if not self.is_waiting(request):
             return False
         entry = self._entries[request.resource]
-        if not _may_have(entry, request.session, request.mode, []):
+        if not _may_have(entry, request.session, request.mode, ()):
             return False
-        entry.queue.remove(request)
+        entry.dequeue(request)
         self._admit(entry, request, now)
         return True
 
@@ -232,15 +224,12 @@ class LockTable:
             return []
         holding = self._held[owner][resource]
         entry = self._entries[resource]
-        entry.remove(holding.mode)
-        if mode is not None:
-            holding.counts[mode] -= 1
-        left = [each for each in Mode if holding.counts[each]] if mode is not None else []
-        if left:
-            holding.mode = left[0]
-            for each in left[1:]:
-                holding.mode = _TOGETHER[holding.mode][each]
-            entry.add(holding.mode)
+        entry.held -= _ONE[holding.mode]
+        holding.counts -= holding.counts if mode is None else _ONE[mode]
+        if holding.counts:
+            left = (each for each in Mode if holding.counts & _ANY[each])
+            holding.mode = reduce(together, left)
+            entry.held += _ONE[holding.mode]
         else:
             del entry.holders[owner]
             del self._held[owner][resource]
@@ -253,7 +242,7 @@ class LockTable:
         granted: list[Request] = []
         for resource, holding in self._held.pop(owner, {}).items():
             entry = self._entries[resource]
-            entry.remove(holding.mode)
+            entry.held -= _ONE[holding.mode]
             del entry.holders[owner]
             if entry.queue:
                 granted += self._serve(resource, entry, now)
@@ -271,7 +260,7 @@ class LockTable:
     def holds(self, owner: str, resource: Resource, mode: Mode | None = None) -> bool:
         """Whether an owner has acquired the resource in this mode; without a mode, in any."""
         holding = self._held.get(owner, {}).get(resource)
-        return holding is not None and (mode is None or holding.counts[mode] > 0)
+        return holding is not None and (mode is None or holding.counts & _ANY[mode] > 0)
 
     def waits_of(self, owner: str) -> list[Request]:
         """What the session of an owner waits for."""
@@ -319,19 +308,18 @@ class LockTable:
     def _grant(self, entry: _Entry, owner: str, resource: Resource, mode: Mode, now: float) -> None:
         holding = entry.holders.get(owner)
         if holding is None:
-            holding = Holding(owner, self._sessions.get(owner, owner), mode, [0, 0, 0, 0, 0], now)
+            holding = Holding(owner, self._sessions.get(owner, owner), mode, 0, now)
             entry.holders[owner] = holding
             held = self._held.get(owner)
             if held is None:
                 self._held[owner] = {resource: holding}
             else:
                 held[resource] = holding
-            entry.add(mode)
+            entry.held += _ONE[mode]
         elif (both := _TOGETHER[holding.mode][mode]) is not holding.mode:
-            entry.remove(holding.mode)
-            entry.add(both)
+            entry.held += _ONE[both] - _ONE[holding.mode]
             holding.mode = both
-        holding.counts[mode] += 1
+        holding.counts += _ONE[mode]
 
     def _serve(self, resource: Resource, entry: _Entry, now: float) -> list[Request]:
         """Grant all that can be granted now, in the order of the queue."""
@@ -343,7 +331,7 @@ class LockTable:
                 granted.append(request)
             else:
                 ahead.append(request)
-        entry.queue = ahead
+        entry.queue = tuple(ahead)
         if not entry.holders:
             invariant(not ahead, f"nobody holds {resource}, and somebody waits for it")
             del self._entries[resource]
@@ -361,12 +349,12 @@ class LockTable:
             del self._waiting[request.session]
 
 
-def _may_have(entry: _Entry, session: str, mode: Mode, ahead: list[Request]) -> bool:
+def _may_have(entry: _Entry, session: str, mode: Mode, ahead: Sequence[Request]) -> bool:
     """Whether a lock can be granted while those ahead wait."""
     conflicts = _CONFLICTS[mode]
-    if entry.held & conflicts and entry.held_by_others(session) & conflicts:
+    if entry.held & conflicts and (entry.held - entry.held_by(session)) & conflicts:
         return False
-    return not any(conflicts >> other.mode & 1 and other.session != session for other in ahead)
+    return not any(conflicts & _ONE[other.mode] and other.session != session for other in ahead)
 
 
 def _place(entry: _Entry, session: str) -> int:

@@ -8,6 +8,7 @@ Leaves to others: the rules (`locks.py`), circles (`deadlock.py`), rolling back 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -140,17 +141,15 @@ class Locks:
             with interruption.woken_by_stop(event.set):
                 self._end_deadlocks(request)
                 while not request.granted:
-                    waited_s = time.monotonic() - begun
-                    if timeout_s is not None and waited_s >= timeout_s:
-                        self._give_up(request, timeout_s)
-                    left_s = _AGAIN_S if timeout_s is None else min(_AGAIN_S, timeout_s - waited_s)
-                    woken = event.wait(left_s)
-                    event.clear()
                     if request.error is not None:
                         raise request.error
                     interruption.check()
-                    if not woken:
+                    left_s = math.inf if timeout_s is None else begun + timeout_s - time.monotonic()
+                    if left_s <= 0:
+                        self._give_up(request)
+                    elif not event.wait(min(left_s, _AGAIN_S)):
                         self._end_deadlocks(request)
+                    event.clear()
         except BaseException:
             with self._mutex:
                 self._wake(self._table.withdraw(request, time.time()))
@@ -190,14 +189,15 @@ class Locks:
             if (event := self._wakers.get(request)) is not None:
                 event.set()
 
-    def _give_up(self, request: Request, timeout_s: float) -> None:
+    def _give_up(self, request: Request) -> None:
+        """Raise LockTimeoutError, unless the wait has ended in another way at the last moment."""
         with self._mutex:
-            if request.granted:
+            if not self._table.is_waiting(request):
                 return
             blockers = dict.fromkeys(other.owner for other in self._table.blockers(request))
         raise LockTimeoutError(
             "canceling statement due to lock timeout",
-            detail=f"It waited {timeout_s:g} s for {resource_text(request.resource)}, which {_names(blockers)} locked.",
+            detail=f"It waited for {resource_text(request.resource)}, which {', '.join(blockers)} locked.",
             hint="Send it again, or SET lock_timeout to a longer time. SHOW LOCKS says who waits for whom.",
         )
 
@@ -205,9 +205,9 @@ class Locks:
 def resource_text(resource: Resource) -> str:
     """A resource in words, for messages."""
     match resource:
-        case ("shard", schema, table, number):
-            return f"shard {number} of {schema}.{table}"
-        case ("key", schema, table, _, key):
+        case ("rows", schema, table, number):
+            return f"rows of {schema}.{table} on shard {number}"
+        case (("rows", schema, table, _), key):
             values = key if isinstance(key, tuple) else (key,)
             return f"key ({', '.join(map(repr, values))}) of {schema}.{table}"
         case ("advisory", *name):
@@ -234,7 +234,3 @@ def _deadlock_error(found: Deadlock) -> DeadlockError:
         detail="\n".join(lines),
         hint="The youngest of them gave way, which is this one: send all of it again. See SHOW DEADLOCKS.",
     )
-
-
-def _names(owners: Iterable[str]) -> str:
-    return ", ".join(owners)
