@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ...catalog.model import Table
+from ...errors import invariant
 from ...sql.change import Action
 from ...sql.lexer import significant
 from ...sql.parameters import parameters_in
@@ -218,6 +219,9 @@ class _Carrier:
             if fed is not None and self._record is not None:
                 self._record(number, operation)
             given = self._given(self._writers[number], operation, returning)
+            if fed is not None:
+                count = duck.rows(self._gateway, f"SELECT count(*) FROM ({query})")[0][0]
+                invariant(given == count, "a shard has the rows that the gateway has seen there")
             if returning is not None:
                 done.rows = given
                 self.count += given
