@@ -177,6 +177,8 @@ def test_a_killed_transaction_waits_no_more_and_gets_nothing_more(
         with pytest.raises(OperationalError, match="terminated"):
             locks.acquire(owner, ("free",), _X)
     locks.release_all("t2")
+    assert locks.try_acquire("t2", ("free",), _S), "nothing is remembered of what is over"
+    locks.release_all("t2")
     locks.enlist("t3", "s2")
     assert locks.acquire("t3", ("free",), _X)
     assert locks.acquire("s2", ("free",), _X)
