@@ -22,6 +22,7 @@ class Database:
         self.gateway = gateway
         self._plans: PlanCache | None = None
         self._sessions: list[Session] = []
+        self._count = 0
         self._closed = False
         self._lock = threading.Lock()
 
@@ -62,7 +63,8 @@ class Database:
         with self._lock:
             if self._closed:
                 raise InterfaceError("the database is closed")
-            session = Session(self)
+            self._count += 1
+            session = Session(self, f"s{self._count}")
             self._sessions = [known for known in self._sessions if not known.closed]
             self._sessions.append(session)
             return session

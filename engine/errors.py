@@ -111,12 +111,6 @@ class CatalogFileError(OperationalError):
     sqlstate = "XX001"
 
 
-class LogDamagedError(OperationalError):
-    """A shard's log has bytes that were not written so, or not by this version."""
-
-    sqlstate = "XX001"
-
-
 class DirectoryInUseError(OperationalError):
     """Another process holds the data directory."""
 

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 class Session:
     """Made by `Database.session()`; used by one thread at a time, but for `cancel`.
 
-    context: what its statements share; tests set there which ways a query may be run.
+    name: told where sessions are listed. context: what its statements share; tests set there which ways a query may be run.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, name: str = "") -> None:
         self.database = database
-        self.context = Context(database.gateway, lambda: database.plans)
+        self.name = name
+        self.context = Context(database.gateway, lambda: database.plans, name)
         self._running: Running | None = None
         self._open: weakref.ref[Result] | None = None
         self._open_source: RowSource | None = None

@@ -3,37 +3,38 @@
 A connection to a shard has that shard first in its search path, so that a user's own text runs there as it is.
 Promises: a setting that the session changes holds on all of them, also on those made later. `interrupt` may be called
 from any thread.
-Leaves to others: what to run; which settings a user may change (`settings.py`).
+Leaves to others: what to run; which settings a user may change (`settings.py`); what the session's transaction sees
+and does on these connections (`session_transactions.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from ..errors import Error, OperationalError
-from ..storage import duck, interruption, shard
+from ..errors import Error
+from ..storage import duck, shard
+from ..transactions.transactions import Transactions
 from ..types import Parameters
+from .session_transactions import SessionTransactions
 from .user_catalog import SEARCH_PATH
-from .versions import ShardVersions
 
 
 class SessionConnections:
     """DuckDB connections of one session, all to the same instance.
 
-    versions: told which shards are being changed. before_commit: called before the first shard of a change commits;
-    what it raises undoes the change.
+    session: its name. before_commit: as in `SessionTransactions`.
     """
 
     def __init__(
         self,
         instance: duck.Connection,
-        versions: ShardVersions,
-        before_commit: Callable[[], None] | None = None,
+        transactions: Transactions,
+        session: str = "",
+        before_commit: Callable[[], None] = lambda: None,
     ) -> None:
         self._instance = instance
-        self._versions = versions
-        self._before_commit = before_commit
+        self.transactions = SessionTransactions(self, transactions, session, before_commit)
         self.gateway = self._new_gateway()
         self._shards: dict[int, duck.Connection] = {}
         self._settings: dict[str, tuple[str, Parameters]] = {}
@@ -82,6 +83,7 @@ class SessionConnections:
         for sql, parameters in self._settings.values():
             duck.execute(successor, sql, parameters)
         given, self.gateway = self.gateway, successor
+        self.transactions.leave(given)
         self.on_interrupt.clear()  # Streams go with the connection that reads them.
         return given
 
@@ -102,68 +104,10 @@ class SessionConnections:
         for tell in list(self.on_interrupt):
             tell()
 
-    @contextmanager
-    def atomic(self, numbers: Sequence[int]) -> Iterator[dict[int, duck.Connection]]:
-        """One transaction on each of these shards: all commit if the block ends well, none if it raises.
-
-        Whether one shard commits and the next fails is decided at the statements, not at COMMIT: the caller holds the
-        database's write lock, so nobody else's change can come in between. Should a COMMIT fail all the same, the error
-        says that the outcome is not known.
-        """
-        with self._versions.changing(numbers), self._transactions(numbers) as connections:
-            yield connections
-
-    @contextmanager
-    def _transactions(self, numbers: Sequence[int]) -> Iterator[dict[int, duck.Connection]]:
-        interruption.go_on()
-        connections = {number: self.shard(number) for number in numbers}
-        begun: list[int] = []
-        try:
-            for number, connection in connections.items():
-                begun.append(number)  # First: one that is interrupted may have begun.
-                duck.execute(connection, "BEGIN")
-            yield connections
-            if self._before_commit is not None:
-                self._before_commit()
-            interruption.decide()
-            while begun:
-                try:
-                    duck.execute(connections[begun[-1]], "COMMIT")
-                except Error as error:
-                    raise _commit_failed(begun, len(connections), error) from None
-                begun.pop()
-        finally:
-            _roll_back([connections[number] for number in begun])
-
     def close(self) -> None:
-        """Close them all, but for those that were given away."""
+        """Close them all, but for those that were given away. An open transaction is rolled back."""
+        with suppress(Error):
+            self.transactions.roll_back()
         for connection in (self.gateway, *self._shards.values()):
             connection.close()
         self._shards.clear()
-
-
-def _commit_failed(left: list[int], count: int, error: Error) -> Error:
-    """The error of a COMMIT that failed on the last of the shards in `left`."""
-    if len(left) == count:
-        return error
-    shards = ", ".join(shard.alias(number) for number in left)
-    return OperationalError(
-        f"{count - len(left)} of {count} shards have committed, then {shard.alias(left[-1])} failed: {error.message}",
-        sqlstate="40003",
-        detail=f"Not committed: {shards}.",
-        hint="Part of the change is in the database. Look at the rows before you send the statement again.",
-        outcome_known=False,
-    )
-
-
-def _roll_back(connections: Sequence[duck.Connection]) -> None:
-    """Leave each transaction, whatever becomes of the others; one that DuckDB has already ended counts as left."""
-    failure: Error | None = None
-    for connection in connections:
-        try:
-            duck.clean_up(connection, "ROLLBACK")
-        except Error as error:
-            if error.sqlstate != "25P01":
-                failure = failure or error
-    if failure is not None:
-        raise failure

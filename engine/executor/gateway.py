@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..catalog.model import REFERENCE_SHARD, Catalog, Definition, Sequence, Shard, Table
 from ..catalog.store import CatalogStore, MemoryCatalogStore
@@ -21,12 +23,18 @@ from ..sharding.hash import MAX_SHARDS, check_shard_count
 from ..sql.lexer import significant
 from ..storage import duck, interruption, shard
 from ..storage.directory import SHARDS_NAME, DataDirectory, file_error, sync_directory
+from ..storage.log import ShardLog
 from ..storage.scratch import Scratch
+from ..transactions.transactions import Transactions
 from ..types import quote_identifier, quote_string
 from . import user_catalog
 from .reading.binding import rows_name, shards_of, view_sql
+from .session_transactions import SessionTransactions
 from .statistics import ShardStatistics
 from .versions import ShardVersions, WriteLock
+
+if TYPE_CHECKING:
+    from .changes.targets import WriteTargets
 
 DEFAULT_SHARDS = 4
 HOME = "memory"
@@ -46,6 +54,7 @@ class Gateway:
         self.directory = directory
         self.instance = instance
         self.versions = ShardVersions()
+        self.transactions = Transactions(self.versions.changing)
         self.write_lock = WriteLock(self.versions)
         self.system_lock = threading.Lock()
         """Held while the system tables are filled."""
@@ -160,6 +169,13 @@ class Gateway:
         macros = {known.name.lower() for known in self._catalog.definitions if known.kind == "MACRO"}
         return bool(macros) and any(lexeme.identifier.lower() in macros for lexeme in significant(sql))
 
+    @cached_property
+    def write_targets(self) -> WriteTargets:
+        """Tells what a change locks."""
+        from .changes.targets import WriteTargets  # Late: it needs the planner.
+
+        return WriteTargets(self)
+
     @contextmanager
     def asking(self) -> Iterator[duck.Connection]:
         """A connection for questions about what is there, for any thread at any time."""
@@ -168,6 +184,17 @@ class Gateway:
             yield connection
         finally:
             connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[SessionTransactions]:
+        """What changes shards outside of any session."""
+        from .connections import SessionConnections
+
+        connections = SessionConnections(self.instance, self.transactions)
+        try:
+            yield connections.transactions
+        finally:
+            connections.close()
 
     def ensure_shards(self, numbers: list[int]) -> None:
         """Make those of these shards that the database does not have yet, and the one of reference tables, which every
@@ -181,16 +208,32 @@ class Gateway:
                 relative = str(path.relative_to(self.directory.path)) if path and self.directory else None
                 made.append(Shard(number, relative))
                 shard.create(self.instance, number, path, self._catalog.database_id)
+                self.transactions.add_shard(number, self.open_log(number), self.instance)
             if made and self.directory is not None:
                 sync_directory(self.directory.path / SHARDS_NAME)
             if made:
                 self.publish(self._catalog.with_shards(tuple(made)))
         except BaseException as error:
             for new in made:
+                self._remove_store(new.number)
                 shard.discard(self.instance, new.number, self._path(new.number))
             if isinstance(error, OSError):
                 raise file_error(error, "cannot make the shard files durable") from None
             raise
+
+    def open_log(self, number: int) -> ShardLog | None:
+        """The log of a shard; None in memory. Raises errors.Error."""
+        if self.directory is None:
+            return None
+        return ShardLog.open(
+            self.directory.log_path(number), database_id=self._catalog.database_id, shard=number
+        )
+
+    def _remove_store(self, number: int) -> None:
+        """Forget a shard that was not finished, with its log, in which nothing is yet."""
+        store = self.transactions.stores.pop(number, None)
+        if store is not None:
+            store.close()
 
     def show_table(self, table: Table) -> None:
         """Make or renew the gateway's views of a table, and what was waiting for them."""
@@ -240,15 +283,19 @@ class Gateway:
 
     def drop_from_shards(self, table: Table) -> None:
         """Drop what the shards have of a table, as far as it is there."""
-        for number in shards_of(table):
-            name = shard.qualified(number, table.schema, table.name)
-            duck.execute(self.instance, f"DROP TABLE IF EXISTS {name}")
+        with self.writing() as transactions, transactions.atomic(shards_of(table)) as writers:
+            for number, writer in writers.items():
+                writer.execute(f"DROP TABLE IF EXISTS {shard.qualified(number, table.schema, table.name)}")
 
     def close(self) -> None:
         """Write everything to the shard files and give the directory up."""
         from .definitions.sequence_blocks import give_back
 
         give_back(self)
+        for store in self.transactions.stores.values():
+            with suppress(Error):  # What is not in the file is in the log.
+                store.checkpoint()
+            store.close()
         self.instance.close()
         self.scratch.close()
         if self.directory is not None:

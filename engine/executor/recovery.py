@@ -24,11 +24,14 @@ def recover(gateway: Gateway, directory: DataDirectory) -> None:
     for known in catalog.shards:
         if known.file is not None:
             shard.attach(gateway.instance, known.number, directory.path / known.file, catalog.database_id)
+            log = gateway.open_log(known.number)
+            gateway.transactions.add_shard(known.number, log, gateway.instance)
     _show_schemas(gateway)
-    _settle_tables(gateway)
     definitions = gateway.catalog.definitions
     gateway.draws_unseen = any(draws(known.sql) for known in definitions)
     gateway.await_definitions(known for known in definitions if known.kind == "TYPE")
+    gateway.transactions.recover(gateway.instance)
+    _settle_tables(gateway)
     restore_sequences(gateway)
     # Macros may be called by what is still to be done on the shards; those that read tables wait for these.
     gateway.await_definitions(known for known in definitions if known.kind.startswith("MACRO"))

@@ -17,7 +17,11 @@ def change(context: Context, sql: str, parameters: Parameters, classified: Class
 
     if system.mentions(sql):
         system.refresh(context.gateway)
-    with context.gateway.write_lock:
+    with context.connections.transactions.changing(sql) as transaction:
+        transaction.check_may_write(classified.kind.value.upper())
+        context.connections.transactions.lock_catalog()
+        targets = context.gateway.write_targets.of(sql, parameters, classified)
+        context.connections.transactions.lock(targets)
         return dml.run(context.gateway, context.connections, sql, parameters, classified)
 
 
@@ -38,7 +42,10 @@ def define(context: Context, sql: str, parameters: Parameters, classified: Class
 
     if system.mentions(sql):
         system.refresh(context.gateway)
-    with context.gateway.write_lock:
+    with (
+        context.connections.transactions.defining(temporary=classified.temporary),
+        context.gateway.write_lock,
+    ):
         result = ddl.run(context.gateway, context.connections, sql, parameters, classified)
     context.binder.forget_functions()
     if classified.temporary and classified.kind is StatementKind.CREATE_DEFINITION:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Context:
     """A session as its statements see it.
 
-    plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use besides gather; None
+    session: its name. plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use besides gather; None
     for all. has_own_macros: whether the session has made macros that no other knows. has_own_state: whether it has made
     something on its connection to the gateway that another one would lack, such as temporary tables. own_settings:
     those of duckraft's settings that were set, as text. prepared: its prepared statements, by folded name. binding: how
@@ -34,10 +34,10 @@ class Context:
     default_read_only: how transactions begin that do not say it.
     """
 
-    def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache]) -> None:
+    def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache], session: str = "") -> None:
         self.gateway = gateway
         self.connections = SessionConnections(
-            gateway.instance, gateway.versions, before_commit=lambda: settle(gateway)
+            gateway.instance, gateway.transactions, session, before_commit=lambda: settle(gateway)
         )
         self.parsed = ParsedTexts(gateway)
         self.binder = GatewayBinder(lambda: self.connections.gateway)

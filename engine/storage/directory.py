@@ -3,6 +3,7 @@
     catalog.json            what the database consists of (`catalog/store.py`)
     shards/0000.duckdb      one DuckDB file a shard
     shards/reference.duckdb the reference tables
+    logs/0000/              the log of each shard (`log.py`)
     tmp/                    what does not fit into memory (`scratch.py`)
     LOCK                    held by the process that has the database open; says which one
 
@@ -27,9 +28,10 @@ from ..errors import CatalogFileError, DirectoryInUseError, MissingShardFileErro
 CATALOG_NAME = "catalog.json"
 LOCK_NAME = "LOCK"
 SHARDS_NAME = "shards"
+LOGS_NAME = "logs"
 SCRATCH_NAME = "tmp"
 
-_OURS = frozenset({CATALOG_NAME, f"{CATALOG_NAME}.new", LOCK_NAME, SHARDS_NAME, SCRATCH_NAME})
+_OURS = frozenset({CATALOG_NAME, f"{CATALOG_NAME}.new", LOCK_NAME, SHARDS_NAME, LOGS_NAME, SCRATCH_NAME})
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -63,6 +65,7 @@ class DataDirectory:
         try:
             _check_is_whole(path, create)
             (path / SHARDS_NAME).mkdir(exist_ok=True)
+            (path / LOGS_NAME).mkdir(exist_ok=True)
         except BaseException as error:
             os.close(lock)
             if isinstance(error, OSError):
@@ -88,6 +91,10 @@ class DataDirectory:
     def shard_path(self, number: int) -> Path:
         """The file of shard `number`; the numbers start at 0."""
         return self.path / SHARDS_NAME / f"{number:04}.duckdb"
+
+    def log_path(self, number: int) -> Path:
+        """The directory of the log of a shard; −1 is the reference shard."""
+        return self.path / LOGS_NAME / (f"{number:04}" if number >= 0 else "reference")
 
     def check_shard_files(self, files: Iterable[str]) -> None:
         """Raise MissingShardFileError unless each of these files, relative to the directory, is there with content."""

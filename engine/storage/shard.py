@@ -1,5 +1,8 @@
 """One shard: a DuckDB file attached to the node's instance.
 
+DuckDB writes no log of its own for it: what is committed is in the shard's log (`log.py`), and comes into the file with
+a checkpoint. The file says which entry of the log it has come to.
+
 Promises: a shard file says whose it is (the database's identifier and the shard's number), and a file that says
 something else, or nothing, is refused and never written. Attaching never creates a file unless told to.
 Leaves to others: which tables a shard holds (`catalog`), the lock on the directory (`directory.py`).
@@ -33,19 +36,32 @@ def create(connection: duck.Connection, number: int, path: Path | None, database
         # A crash between making the file and naming it in the catalog leaves one behind that no row was ever put in.
         _remove(path)
     target = ":memory:" if path is None else str(path)
-    duck.execute(connection, f"ATTACH {quote_string(target)} AS {alias(number)}")
+    duck.execute(connection, f"ATTACH {quote_string(target)} AS {alias(number)}{_options(path)}")
     schema = f"{alias(number)}.duckraft"
     duck.execute(connection, f"CREATE SCHEMA {schema}")
     duck.execute(connection, f"CREATE TABLE {schema}.identity (database_id VARCHAR, shard INTEGER)")
     duck.execute(connection, f"INSERT INTO {schema}.identity VALUES (?, ?)", [database_id, number])
+    duck.execute(connection, f"CREATE TABLE {schema}.applied (sequence BIGINT)")
     if path is not None:
         duck.execute(connection, f"CHECKPOINT {alias(number)}")
 
 
-def note_change(connection: duck.Connection, number: int, change: int) -> None:
-    """Note in the shard, inside its open transaction, that it has made this change of definitions."""
-    table = f"{alias(number)}.duckraft.changes"
-    duck.execute(connection, f"CREATE OR REPLACE TABLE {table} AS SELECT CAST(? AS BIGINT) AS last", [change])
+def _options(path: Path | None) -> str:
+    """How a shard's file is attached: its log is ours, DuckDB writes none."""
+    return "" if path is None else " (RECOVERY_MODE 'no_wal_writes')"
+
+
+def last_applied(connection: duck.Connection, number: int) -> int:
+    """The sequence of the last entry of the shard's log that is in its file; 0 for none. Raises errors.Error."""
+    found: int = duck.rows(
+        connection, f"SELECT coalesce(max(sequence), 0) FROM {alias(number)}.duckraft.applied"
+    )[0][0]
+    return found
+
+
+def forget_applied(connection: duck.Connection, number: int, last: int) -> None:
+    """Keep only the last of the noted sequences. Raises errors.Error."""
+    duck.execute(connection, f"DELETE FROM {alias(number)}.duckraft.applied WHERE sequence < {last}")
 
 
 def last_change(connection: duck.Connection, number: int) -> int:
@@ -87,7 +103,7 @@ def attach(connection: duck.Connection, number: int, path: Path, database_id: st
             hint="Put the file back from a backup of this directory, together with the rest of it.",
         )
     try:
-        duck.execute(connection, f"ATTACH {quote_string(str(path))} AS {alias(number)}")
+        duck.execute(connection, f"ATTACH {quote_string(str(path))} AS {alias(number)}{_options(path)}")
         found = duck.rows(connection, f"SELECT database_id, shard FROM {alias(number)}.duckraft.identity")
     except Error as error:
         raise CatalogFileError(

@@ -26,6 +26,7 @@ from ...sql.names import name_at
 from ...sql.parameters import check_parameters
 from ...sql.sequences import draws
 from ...storage import duck
+from ...storage.operations import Operation
 from ...types import Column, Parameters, Row
 from ..composed import Composed, check, numbered_from
 from ..connections import SessionConnections
@@ -186,12 +187,14 @@ def _alone(
     results: list[Row] = []
     columns: tuple[Column, ...] = ()
     count = 0
-    with connections.atomic(numbers) as writers:
-        for number, connection in writers.items():
+    with connections.transactions.atomic(numbers) as writers:
+        for number, writer in writers.items():
             with work(CHANGE, number) as done:
-                duck.execute(connection, sql, parameters)
-                outcome = changed(connection, verb, returning)
+                duck.execute(writer.connection, sql, parameters)
+                outcome = changed(writer.connection, verb, returning)
                 done.rows = outcome.rowcount
+            if outcome.rowcount:
+                writer.record(Operation(sql, parameters))
             columns = outcome.columns
             results += outcome.fetchall()
             count += outcome.rowcount
@@ -304,10 +307,10 @@ def _truncate(gateway: Gateway, connections: SessionConnections, sql: str) -> Re
         connection = duck.execute(connections.gateway, sql)
         return Result((), "TRUNCATE", rowcount=duck.guarded(connection.fetchall)[0][0])
     count = 0
-    with connections.atomic(shards_of(table)) as writers:
+    with connections.transactions.atomic(shards_of(table)) as writers:
         for shard, number in enumerate(table.placements):
             with work(CHANGE, number) as done:
-                connection = duck.execute(writers[number], f"DELETE FROM {shard_table(table, shard)}")
+                connection = writers[number].execute(f"DELETE FROM {shard_table(table, shard)}")
                 done.rows = duck.guarded(connection.fetchall)[0][0]
             count += done.rows
     return Result((), "TRUNCATE", rowcount=count)

@@ -55,9 +55,8 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
         return changed(connections.gateway, "INSERT 0", parts is not None and parts.returning)
     shard = values_shard(gateway, table, parts, sql, parameters)
     if shard is not None:
-        connection = connections.shard(shard)
-        with gateway.versions.changing([shard]), work(CHANGE, shard) as done:
-            duck.execute(connection, sql, parameters)
+        with connections.transactions.atomic([shard]) as writers, work(CHANGE, shard) as done:
+            connection = writers[shard].execute(sql, parameters)
             result = changed(connection, "INSERT 0", parts.returning)
             done.rows = result.rowcount
         return result
@@ -240,7 +239,7 @@ def load_all(gateway: Gateway, connections: SessionConnections, job: Load) -> Re
         job = replace(job, dealt=row_count(gateway.instance, job.table))
     if gateway.catalog.sequences:
         job = _with_drawn_defaults(gateway, job)
-    with connections.atomic(shards_of(job.table)) as writers:
+    with connections.transactions.atomic(shards_of(job.table)) as writers:
         by_shard = {shard: writers[number] for shard, number in enumerate(job.table.placements)}
         loaded = load(connections.gateway, by_shard, job)
     tag = f"INSERT 0 {loaded.count}"

@@ -21,10 +21,11 @@ from ...sharding import SpreadStrategy
 from ...sql.parameters import parameters_in
 from ...storage import duck
 from ...storage.rows import CHUNK_BYTES, ROWS_NAME, arrow_rows, compact, parts
+from ...transactions.writer import ShardWriter
 from ...types import Column, Row
 from ..reading.recording import CHANGE, Work, work
 from ..reading.result import columns_of
-from .job import Load, Loaded, OperationSink, no_shard
+from .job import Load, Loaded, no_shard
 from .staged import load_staged, must_be_staged
 
 if TYPE_CHECKING:
@@ -39,17 +40,12 @@ QUEUED_BATCHES = 4
 _POLL_S = 0.05
 
 
-def load(
-    reader: duck.Connection,
-    writers: dict[int, duck.Connection],
-    job: Load,
-    record: OperationSink | None = None,
-) -> Loaded:
-    """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
+def load(reader: duck.Connection, writers: dict[int, ShardWriter], job: Load) -> Loaded:
+    """Run the job. writers: by shard number of the table. Raises errors.Error."""
     if must_be_staged(job.table):
-        return load_staged(reader, writers, job, record)
+        return load_staged(reader, writers, job)
     failed = threading.Event()
-    lanes = {shard: _Lane(shard, connection, job, failed, record) for shard, connection in writers.items()}
+    lanes = {shard: _Lane(shard, writer, job, failed) for shard, writer in writers.items()}
     with ExitStack() as order:
         give_up_order = (
             (lambda: None) if job.keeps_first else lambda: order.enter_context(duck.unordered(reader))
@@ -133,24 +129,18 @@ def _no_shard(job: Load, rows: pa.RecordBatch, numbers: pa.Array) -> NoShardErro
 class _Lane:
     """The queue and the writer thread of one shard; the thread starts with the first batch."""
 
-    def __init__(
-        self,
-        shard: int,
-        connection: duck.Connection,
-        job: Load,
-        failed: threading.Event,
-        record: OperationSink | None,
-    ) -> None:
+    def __init__(self, shard: int, writer: ShardWriter, job: Load, failed: threading.Event) -> None:
         self.count = 0
         self.returned: list[Row] = []
         self.columns: tuple[Column, ...] = ()
         self.error: BaseException | None = None
         self._shard = shard
-        self._connection = connection
+        self._connection = writer.connection
+        self._writer = writer
         self._job = job
         self._queue: queue.Queue[Piece | None] = queue.Queue(QUEUED_BATCHES)
         self._failed = failed
-        self._chunks = None if record is None else _Chunks(shard, job, record)
+        self._chunks = _Chunks(shard, job, writer) if writer.recording else None
         self._thread: threading.Thread | None = None
 
     def put(self, piece: Piece) -> None:
@@ -201,6 +191,7 @@ class _Lane:
                 done.rows = self.count
             # Where the statement failed, the end of its transaction takes the registration away.
             duck.guarded(lambda: self._connection.unregister(ROWS_NAME))
+            self._writer.changed = True
             if self._chunks is not None:
                 self._chunks.finish()
         except BaseException as error:  # Raised again by `load`, in the thread that waits for this one.
@@ -215,10 +206,10 @@ class _Chunks:
     meet an earlier one as a row of the table.
     """
 
-    def __init__(self, shard: int, job: Load, record: OperationSink) -> None:
+    def __init__(self, shard: int, job: Load, writer: ShardWriter) -> None:
         self._shard = shard
         self._job = job
-        self._record = record
+        self._writer = writer
         self._batches: list[pa.RecordBatch] = []
         self._size = 0
 
@@ -236,7 +227,7 @@ class _Chunks:
         if self._batches:
             operation = self._job.operation(self._shard, arrow_rows(self._batches))
             self._batches, self._size = [], 0
-            self._record(self._job.table.placements[self._shard], operation)
+            self._writer.record(operation)
 
 
 def _arriving(

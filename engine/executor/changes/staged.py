@@ -17,11 +17,12 @@ from ...sharding import SpreadStrategy
 from ...sql.parameters import parameters_in
 from ...storage import duck
 from ...storage.rows import ROWS_NAME, Rows, bound, rows_of
+from ...transactions.writer import ShardWriter
 from ...types import Column, Row, quote_identifier
 from ..reading.recording import CHANGE, work
 from ..reading.result import columns_of
 from .columns import column_of
-from .job import SHARD, Load, Loaded, OperationSink, no_shard
+from .job import SHARD, Load, Loaded, no_shard
 
 _SAFE = re.compile(
     r"U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|BOOLEAN|VARCHAR|BLOB|UUID|DATE|TIME"
@@ -35,13 +36,8 @@ def must_be_staged(table: Table) -> bool:
     return not all(_SAFE.fullmatch(column.type) for column in table.columns)
 
 
-def load_staged(
-    reader: duck.Connection,
-    writers: dict[int, duck.Connection],
-    job: Load,
-    record: OperationSink | None = None,
-) -> Loaded:
-    """Run the job. writers: by shard number of the table, each inside a transaction. Raises errors.Error."""
+def load_staged(reader: duck.Connection, writers: dict[int, ShardWriter], job: Load) -> Loaded:
+    """Run the job. writers: by shard number of the table. Raises errors.Error."""
     stage = f"memory.duckraft.{quote_identifier(f'load {uuid.uuid4().hex}')}"
     strategy = job.table.strategy
     sql = _dealt_query(job, strategy) if isinstance(strategy, SpreadStrategy) else job.numbered_query()
@@ -55,14 +51,14 @@ def load_staged(
             number = job.table.placements[shard]
             with work(CHANGE, number) as done:
                 for chunk in _chunks(reader, stage, shard, job):
-                    if record is not None:
-                        record(number, job.operation(shard, chunk))
-                    with bound(writer, chunk):
+                    connection = writer.connection
+                    with bound(connection, chunk):
                         sql = job.insert_sql(shard, f"SELECT * FROM {ROWS_NAME}")
-                        duck.execute(writer, sql, parameters_in(job.tail, job.parameters))
+                        duck.execute(connection, sql, parameters_in(job.tail, job.parameters))
                         if job.returning:
-                            columns = columns_of(writer)
-                        given = duck.guarded(writer.fetchall)
+                            columns = columns_of(connection)
+                        given = duck.guarded(connection.fetchall)
+                    writer.record(job.operation(shard, chunk))
                     done.rows += len(given) if job.returning else given[0][0]
                     returned += given if job.returning else []
             count += done.rows

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ...catalog.model import Table
-from ...errors import invariant
 from ...sql.change import Action
 from ...sql.lexer import significant
 from ...sql.parameters import parameters_in
@@ -25,6 +24,7 @@ from ...sql.reader import Piece
 from ...storage import duck
 from ...storage.operations import Operation
 from ...storage.rows import ROWS_NAME, bound, rows_of
+from ...transactions.writer import ShardWriter
 from ...types import Column, Parameters, Row, quote_identifier, quote_string
 from ..composed import at_position
 from ..connections import SessionConnections
@@ -33,7 +33,6 @@ from ..reading.recording import CHANGE, work
 from ..reading.result import Result, columns_of
 from .columns import column_of
 from .identity import ROW, Identity, located, old_name
-from .job import OperationSink
 
 SHARD = '"duckraft shard"'
 STEP = '"duckraft step"'
@@ -112,16 +111,8 @@ def ways_of(gateway: duck.Connection, stage: str) -> list[Way]:
     return [(step, shard, place) for step, shard, place in found]
 
 
-def apply(
-    connections: SessionConnections,
-    change: StagedChange,
-    ways: Sequence[Way],
-    record: OperationSink | None = None,
-) -> Result:
-    """Carry the change to the shards. ways: those of all staged rows. The caller holds the write lock.
-
-    Raises errors.Error.
-    """
+def apply(connections: SessionConnections, change: StagedChange, ways: Sequence[Way]) -> Result:
+    """Carry the change to the shards. ways: those of all staged rows. Raises errors.Error."""
     moving = {
         (step, shard, place)
         for step, shard, place in ways
@@ -133,8 +124,8 @@ def apply(
     # One shard is asked also where no row changes: it knows the columns of RETURNING.
     involved = sorted(staying.union(leaving, (place for place, _ in arriving)) or {0})
     numbers = {shard: change.table.placements[shard] for shard in involved}
-    with at_position(None), connections.atomic(sorted(set(numbers.values()))) as writers:
-        carrier = _Carrier(connections.gateway, change, writers, record)
+    with at_position(None), connections.transactions.atomic(sorted(set(numbers.values()))) as writers:
+        carrier = _Carrier(connections.gateway, change, writers)
         for shard in leaving:
             carrier.leave(shard)
         for shard in sorted(staying) or involved[:1]:
@@ -149,11 +140,7 @@ class _Carrier:
     """Runs a change's operations on the shards, and adds up what they gave."""
 
     def __init__(
-        self,
-        gateway: duck.Connection,
-        change: StagedChange,
-        writers: dict[int, duck.Connection],
-        record: OperationSink | None,
+        self, gateway: duck.Connection, change: StagedChange, writers: dict[int, ShardWriter]
     ) -> None:
         self.count = 0
         self.rows: list[Row] = []
@@ -161,7 +148,6 @@ class _Carrier:
         self._gateway = gateway
         self._change = change
         self._writers = writers
-        self._record = record
 
     def leave(self, shard: int) -> None:
         """Take away the rows that belong elsewhere."""
@@ -216,12 +202,9 @@ class _Carrier:
             # In one piece: with its first rows changed, a second piece might find other rows than meant.
             fed = next(rows_of(self._gateway, query, [kind for _, kind in columns], whole=True), None)
             operation = Operation(statement(ROWS_NAME if fed is not None else f"({query})"), None, fed)
-            if fed is not None and self._record is not None:
-                self._record(number, operation)
-            given = self._given(self._writers[number], operation, returning)
+            given = self._given(self._writers[number].connection, operation, returning)
             if fed is not None:
-                count = duck.rows(self._gateway, f"SELECT count(*) FROM ({query})")[0][0]
-                invariant(given == count, "a shard has the rows that the gateway has seen there")
+                self._writers[number].record(operation)
             if returning is not None:
                 done.rows = given
                 self.count += given

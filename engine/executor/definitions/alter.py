@@ -27,7 +27,7 @@ from .foreign_keys import has_foreign_keys
 from .objects import run_and_publish
 from .sequences import alter_sequence, with_owner_renamed
 from .shape import read_shape
-from .shard_changes import change_shards
+from .shard_changes import Writers, change_shards
 
 
 def alter(gateway: Gateway, connections: SessionConnections, sql: str) -> Result:
@@ -59,8 +59,8 @@ def alter(gateway: Gateway, connections: SessionConnections, sql: str) -> Result
         return Result((), "ALTER TABLE")
     renamed = _renamed_column(rest)
 
-    def catalog_after(writers: dict[int, duck.Connection]) -> Catalog:
-        changed = _reread(writers[table.placements[0]], table, renamed)
+    def catalog_after(writers: Writers) -> Catalog:
+        changed = _reread(writers[table.placements[0]].connection, table, renamed)
         return gateway.catalog.with_table(changed)
 
     change_shards(gateway, connections, statements, catalog_after)
@@ -96,7 +96,7 @@ def _rename_table(
             hint="CREATE the table anew under the new name, fill it, then DROP the old one.",
         )
 
-    def catalog_after(_: dict[int, duck.Connection]) -> Catalog:
+    def catalog_after(_: Writers) -> Catalog:
         catalog = gateway.catalog.without_table(table).with_table(renamed)
         return with_owner_renamed(catalog, table, renamed)
 

@@ -53,9 +53,8 @@ def run(
 
 def checkpoint(gateway: Gateway) -> None:
     """Write what is in the shards' write-ahead logs to their files."""
-    with gateway.write_lock:
-        for known in gateway.catalog.shards:
-            duck.execute(gateway.instance, f"CHECKPOINT {shard.alias(known.number)}")
+    for store in list(gateway.transactions.stores.values()):
+        store.checkpoint()
 
 
 def _drop(gateway: Gateway, connections: SessionConnections, sql: str, kind: str) -> Result:

@@ -44,11 +44,12 @@ def drop_schema(gateway: Gateway, connections: SessionConnections, sql: str) -> 
         if table.schema.lower() != schema:
             gateway.hide_table(table)
     sweep(gateway, tables)
-    for known in gateway.catalog.shards:
-        duck.execute(
-            gateway.instance,
-            f"DROP SCHEMA IF EXISTS {shard.alias(known.number)}.{quote_identifier(schema)} CASCADE",
-        )
+    with gateway.writing() as transactions:
+        with transactions.atomic([known.number for known in gateway.catalog.shards]) as writers:
+            for number, writer in writers.items():
+                writer.execute(
+                    f"DROP SCHEMA IF EXISTS {shard.alias(number)}.{quote_identifier(schema)} CASCADE"
+                )
     return Result((), "DROP SCHEMA")
 
 

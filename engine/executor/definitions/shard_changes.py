@@ -15,19 +15,21 @@ from dataclasses import replace
 
 from ...catalog.model import Catalog, PendingChange
 from ...errors import Error, invariant
-from ...storage import duck, shard
+from ...storage import shard
+from ...storage.operations import Operation
+from ...transactions.writer import ShardWriter
 from ..composed import Composed, execute
 from ..connections import SessionConnections
 from ..gateway import Gateway
 
-Connections = dict[int, duck.Connection]
+Writers = dict[int, ShardWriter]
 
 
 def change_shards(
     gateway: Gateway,
     connections: SessionConnections,
     statements: Mapping[int, Sequence[Composed]],
-    catalog_after: Callable[[Connections], Catalog],
+    catalog_after: Callable[[Writers], Catalog],
 ) -> None:
     """Run statements on shards of the database, and put in force the catalog that follows from them.
 
@@ -39,11 +41,12 @@ def change_shards(
     number = before.version + 1
     noted: Catalog | None = None
     try:
-        with connections.atomic(sorted(statements)) as writers:
+        with connections.transactions.atomic(sorted(statements)) as writers:
             for home, texts in statements.items():
                 for text in texts:
-                    execute(writers[home], text)
-                shard.note_change(writers[home], home, number)
+                    execute(writers[home].connection, text)
+                    writers[home].record(Operation(text.sql))
+                note_change(writers[home], number)
             after = catalog_after(writers)
             invariant(after.version >= number, "a change of definitions makes a new version")
             texts_by_shard = tuple(
@@ -62,19 +65,22 @@ def change_shards(
     gateway.publish(after)
 
 
+def note_change(writer: ShardWriter, change: int) -> None:
+    """Note in the shard, inside its open transaction, that it has made this change of definitions."""
+    table = f"{shard.alias(writer.number)}.duckraft.changes"
+    writer.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT CAST({change} AS BIGINT) AS last")
+
+
 def redo(gateway: Gateway) -> None:
     """Make the pending change on the shards that lack it. Raises errors.Error."""
     pending = gateway.catalog.pending
     if pending is None:
         return
-    connections = SessionConnections(gateway.instance, gateway.versions)
-    try:
+    with gateway.writing() as transactions:
         for home, texts in pending.statements:
             if shard.last_change(gateway.instance, home) < pending.number:
-                with connections.atomic([home]) as writers:
+                with transactions.atomic([home]) as writers:
                     for text in texts:
-                        duck.execute(writers[home], text)
-                    shard.note_change(writers[home], home, pending.number)
-    finally:
-        connections.close()
+                        writers[home].execute(text)
+                    note_change(writers[home], pending.number)
     gateway.publish(replace(gateway.catalog, pending=None))

@@ -136,20 +136,17 @@ def finish_replacement(gateway: Gateway, existing: Table, aside: Table) -> Table
     It may have been begun before: on a shard where nothing is called by the replacement's name it is done.
     """
     table = replace(aside, name=existing.name)
-    for number in sorted({*existing.placements, *aside.placements}):
-        old = shard.qualified(number, existing.schema, existing.name)
-        duck.execute(gateway.instance, "BEGIN")
-        try:
-            if number not in aside.placements:
-                duck.execute(gateway.instance, f"DROP TABLE IF EXISTS {old}")
-            elif _is_there(gateway, aside, number):
-                new = shard.qualified(number, aside.schema, aside.name)
-                duck.execute(gateway.instance, f"DROP TABLE IF EXISTS {old}")
-                duck.execute(gateway.instance, f"ALTER TABLE {new} RENAME TO {quote_identifier(table.name)}")
-        except BaseException:
-            duck.execute(gateway.instance, "ROLLBACK")
-            raise
-        duck.execute(gateway.instance, "COMMIT")
+    with gateway.writing() as transactions:
+        numbers = sorted({*existing.placements, *aside.placements})
+        with transactions.atomic(numbers) as writers:
+            for number, writer in writers.items():
+                old = shard.qualified(number, existing.schema, existing.name)
+                if number not in aside.placements:
+                    writer.execute(f"DROP TABLE IF EXISTS {old}")
+                elif _is_there(gateway, aside, number):
+                    new = shard.qualified(number, aside.schema, aside.name)
+                    writer.execute(f"DROP TABLE IF EXISTS {old}")
+                    writer.execute(f"ALTER TABLE {new} RENAME TO {quote_identifier(table.name)}")
     gateway.hide_table(aside)
     gateway.show_table(table)
     gateway.publish(gateway.catalog.without_table(aside).with_table(table))
@@ -211,19 +208,19 @@ def _make(creation: _Creation, table: Table) -> int | None:
     if create.query is not None:
         listed = ", ".join(f"{quote_identifier(column.name)} {column.type}" for column in table.columns)
         columns = f"({listed})"
-    with connections.atomic(shards_of(table)) as writers:
+    with connections.transactions.atomic(shards_of(table)) as writers:
         for number in range(table.strategy.shard_count):
             home = table.placements[number]
             schema = f"{shard.alias(home)}.{quote_identifier(table.schema)}"
-            duck.execute(writers[home], f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            duck.execute(writers[home], f"CREATE TABLE {shard_table(table, number)} {columns}")
+            writers[home].execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            writers[home].execute(f"CREATE TABLE {shard_table(table, number)} {columns}")
     if create.query is None:
         return None
     if not create.with_data:
         return 0
     names = ", ".join(quote_identifier(column.name) for column in table.columns)
     query = f"SELECT * FROM ({create.query}\n) AS source({names})"
-    with connections.atomic(shards_of(table)) as writers:
+    with connections.transactions.atomic(shards_of(table)) as writers:
         by_shard = {number: writers[home] for number, home in enumerate(table.placements)}
         job = Load(table, tuple(column.name for column in table.columns), query, creation.parameters)
         return load(connections.gateway, by_shard, job).count

@@ -1,0 +1,335 @@
+"""One shard as its transactions see it: the log, which is the truth, and DuckDB's file, which is the log's state machine.
+
+Whoever commits puts an entry into the log, makes it durable, and only then commits in DuckDB, in the order of the log.
+The DuckDB transaction also notes the entry's sequence in the shard, so that after a crash it is known what is missing.
+Sessions that commit at the same time share an fsync: the one that gets `mutex` does the work of all that wait.
+Promises: what `commit` has returned for is durable and visible. Commits are applied in the order of the log. After an
+fsync that failed the shard takes no more changes until the database is opened again.
+Leaves to others: commits over several shards (`commit.py`), what a crash left behind (`recovery.py`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..catalog.model import REFERENCE_SHARD
+from ..errors import Error, OperationalError
+from ..storage import duck, interruption, shard
+from ..storage.log import EntryKind, ShardLog
+from ..storage.operations import encode
+from ..testing import crashpoints
+from ..types import Parameters
+from . import records
+from .gate import CommitGate
+from .group import SmallWrite, run_group
+from .participant import Participant
+
+if TYPE_CHECKING:
+    from .writer import ShardWriter
+
+CHECKPOINT_BYTES = 64 << 20
+"""A checkpoint is due when the log is this long: replaying as much takes some seconds."""
+
+Applying = Callable[[Sequence[int]], AbstractContextManager[None]]
+"""Told which shards are about to change, for as long as they do."""
+
+
+@dataclass(slots=True, eq=False)
+class _Commit:
+    """A transaction of this shard alone that waits for its turn."""
+
+    writer: ShardWriter
+    committed: int | None = None
+    done: bool = False
+    error: Error | None = None
+
+    @property
+    def transaction(self) -> str:
+        """Whose commit it is."""
+        return self.writer.transaction
+
+
+_Request = _Commit | SmallWrite
+
+
+@dataclass(slots=True, eq=False)
+class _Ready:
+    """An open DuckDB transaction that is to be committed: that of one request, or of many small ones.
+
+    body: of its entry in the log. sequence: the entry's, once it is there. applied: whether DuckDB has committed it.
+    """
+
+    connection: duck.Connection
+    members: Sequence[_Request]
+    body: tuple[bytes, ...]
+    sequence: int = 0
+    applied: bool = False
+
+    def fail(self, error: Error) -> None:
+        """Every request in it ends with this error."""
+        for member in self.members:
+            member.error = error
+
+
+class ShardStore:
+    """Shared by all sessions. Safe for threads.
+
+    number: of the shard. log: None for a database in memory. applying: told of each change. commits: how many were
+    applied since the shard was opened. mutex: held by whoever commits on the shard, or writes a checkpoint. failure:
+    why the shard takes no more changes; None while all is well.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        log: ShardLog | None,
+        instance: duck.Connection,
+        gate: CommitGate,
+        applying: Applying,
+    ) -> None:
+        self.number = number
+        self.log = log
+        self.commits = 0
+        self.mutex = threading.Lock()
+        self.failure: Error | None = None
+        self.participant = Participant(number)
+        self.books = threading.Lock()
+        """Held while `participant` is asked or told something."""
+        self.keep_from: dict[str, int] = {}
+        """By transaction without an outcome, the first entry of the log that is still needed for it."""
+        self.applied = 0
+        """The sequence of the last entry that was applied."""
+        self._instance = instance
+        self._gate = gate
+        self._applying = applying
+        self._queue: list[_Request] = []
+        self._statements: dict[str, duck.Statement | None] = {}
+        self._group: duck.Connection | None = None
+        self._checkpoint_at = CHECKPOINT_BYTES
+        self._numbers = itertools.count(1)
+
+    def look(self, connection: duck.Connection) -> None:
+        """Begin the snapshot of an open DuckDB transaction on this shard, and on the reference shard."""
+        tables = ", ".join(
+            f"{shard.alias(number)}.duckraft.identity" for number in sorted({self.number, REFERENCE_SHARD})
+        )
+        self._execute(connection, f"SELECT 1 FROM {tables} LIMIT 0")
+
+    def check(self) -> None:
+        """Raise the error for which the shard takes no more changes, if there is one."""
+        if self.failure is not None:
+            raise self.failure
+
+    def append(self, kind: EntryKind, transaction: str, body: bytes | Sequence[bytes]) -> int:
+        """Put an entry into the log, not yet durable; without a log it is only numbered. Raises errors.Error."""
+        self.check()
+        return next(self._numbers) if self.log is None else self.log.append(kind, transaction, body)
+
+    def sync(self, sequence: int) -> None:
+        """Make the entries up to this one durable. If that fails, the shard has failed. Raises errors.Error."""
+        if self.log is None:
+            return
+        try:
+            self.log.sync(sequence)
+        except Error as error:
+            self.failure = self.failure or error
+            raise
+
+    def commit(self, writer: ShardWriter) -> None:
+        """Commit a transaction that has changed this shard alone. Raises errors.Error.
+
+        With an error whose `outcome_known` is False it may have been committed, with any other it was not.
+        """
+        request = _Commit(writer)
+        self._submit(request)
+        writer.committed = request.committed
+
+    def write(self, request: SmallWrite) -> None:
+        """Run and commit one autocommit statement, together with those of other sessions. Raises errors.Error."""
+        self._submit(request)
+
+    def abort(self, transaction: str) -> None:
+        """Say in the log that a transaction came to nothing. Never raises: without an outcome it did so too."""
+        if self.keep_from.pop(transaction, None) is not None:
+            with suppress(Error):
+                self.append(EntryKind.ABORT, transaction, b"")
+
+    def apply(self, connection: duck.Connection, sequence: int) -> None:
+        """Commit an open DuckDB transaction as the entry of this sequence. The caller holds `mutex` and is in the gate.
+
+        Raises errors.Error; then the shard has failed, since its file no longer follows its log.
+        """
+        try:
+            with interruption.undisturbed():
+                if self.log is not None:
+                    note = f"INSERT INTO {shard.alias(self.number)}.duckraft.applied VALUES (?)"
+                    self._execute(connection, note, [sequence])
+                self._execute(connection, "COMMIT")
+        except Error as error:
+            self.failure = self._behind(error)
+            raise self.failure from None
+        self.applied = sequence
+        self.commits += 1
+
+    def checkpoint(self) -> bool:
+        """Bring what was applied into the shard's file, and take from the log what is not needed any more.
+
+        Whether it was done: DuckDB cannot while a reader still sees rows that were changed since. Raises errors.Error.
+        """
+        with self.mutex:
+            return self._checkpoint()
+
+    def _checkpoint(self) -> bool:
+        if self.failure is not None:
+            return False
+        crashpoints.reach("checkpoint-begun")
+        connection = self._instance.cursor()
+        try:
+            if self.log is not None:
+                self.log.sync(self.log.last_sequence)
+                shard.forget_applied(connection, self.number, self.applied)
+            with interruption.undisturbed():
+                duck.execute(connection, f"CHECKPOINT {shard.alias(self.number)}")
+        except Error as error:
+            if error.sqlstate != "40001":
+                raise
+            return False
+        finally:
+            connection.close()
+        crashpoints.reach("checkpoint-written")
+        if self.log is not None:
+            with self.books:
+                floor = self.participant.truncate_before(self.applied)
+            self.log.truncate(min([floor, *self.keep_from.values()]))
+            crashpoints.reach("log-truncated")
+        return True
+
+    def _checkpoint_if_due(self) -> None:
+        """After so much was logged, opening the database should not have to do it all again."""
+        if self.log is not None and self.log.size_bytes > self._checkpoint_at:
+            done = self._checkpoint()
+            self._checkpoint_at = CHECKPOINT_BYTES if done else self.log.size_bytes + CHECKPOINT_BYTES // 4
+
+    def close(self) -> None:
+        """Give up the connection and the log."""
+        if self._group is not None:
+            self._group.close()
+        if self.log is not None:
+            self.log.close()
+
+    def _submit(self, request: _Request) -> None:
+        self._queue.append(request)
+        with self.mutex:
+            if not request.done:
+                batch, self._queue = self._queue, []
+                self._settle(batch)
+        if request.error is not None:
+            raise request.error
+
+    def _settle(self, batch: list[_Request]) -> None:
+        """Deal with all that wait."""
+        ready: list[_Ready] = []
+        try:
+            self.check()
+            for request in batch:
+                if isinstance(request, _Commit):
+                    writer = request.writer
+                    ready.append(_Ready(writer.connection, [request], self._body(writer.inline())))
+            ready += self._run([request for request in batch if isinstance(request, SmallWrite)])
+            self._log(ready)
+            self._apply([one for one in ready if one.sequence or self.log is None])
+            self._checkpoint_if_due()
+        except Error as error:
+            for request in batch:
+                request.error = request.error or error
+        finally:
+            if self._group is not None and any(
+                one.connection is self._group and not one.applied for one in ready
+            ):
+                duck.clean_up(self._group, "ROLLBACK")
+            for request in batch:
+                self.keep_from.pop(request.transaction, None)
+                request.done = True
+
+    def _run(self, writes: list[SmallWrite]) -> list[_Ready]:
+        """Run the small writes on a connection of the shard's own."""
+        if not writes:
+            return []
+        if self._group is None:
+            self._group = self._instance.cursor()
+            duck.execute(self._group, f"SET search_path = '{shard.search_path(self.number)}'")
+        with interruption.undisturbed():
+            operations = run_group(self._group, writes)
+            members = [write for write in writes if write.error is None]
+            if not members:
+                duck.execute(self._group, "ROLLBACK")
+                return []
+        return [_Ready(self._group, members, self._body(encode(operations)))]
+
+    def _body(self, operations: bytes) -> tuple[bytes, ...]:
+        return records.encode_commit((self.number,), operations)
+
+    def _log(self, ready: list[_Ready]) -> None:
+        """Make the commits durable. Those that cannot be have their error."""
+        if self.log is None:
+            return
+        last = 0
+        for one in ready:
+            try:
+                one.sequence = last = self.append(EntryKind.COMMIT, one.members[0].transaction, one.body)
+            except Error as error:
+                one.fail(error)
+        if not last:
+            return
+        crashpoints.reach("decision-appended")
+        try:
+            self.sync(last)
+        except Error as error:
+            for one in ready:
+                if one.sequence:
+                    one.fail(outcome_unknown(error))
+                    one.sequence = 0
+        crashpoints.reach("decision-synced")
+
+    def _apply(self, ready: list[_Ready]) -> None:
+        if not ready:
+            return
+        with self._applying([self.number]), self._gate.committing() as number:
+            for one in ready:
+                try:
+                    self.check()
+                    self.apply(one.connection, one.sequence)
+                    one.applied = True
+                    crashpoints.reach("decision-applied")
+                    for member in one.members:
+                        member.committed = number
+                except Error as error:
+                    one.fail(error)
+
+    def _behind(self, error: Error) -> Error:
+        return OperationalError(
+            f"the change is committed, but {shard.alias(self.number)} cannot show it: {error.message}",
+            sqlstate="58030",
+            hint="Open the database again: what is in the shard's log is brought into its file.",
+        )
+
+    def _execute(self, connection: duck.Connection, sql: str, parameters: Parameters = None) -> None:
+        """Run one of the few statements that come again and again, parsed once."""
+        if sql not in self._statements:
+            self._statements[sql] = duck.parse(connection, sql)
+        duck.execute(connection, sql, parameters, self._statements[sql])
+
+
+def outcome_unknown(error: Error) -> Error:
+    """The error of a commit of which nobody knows whether it is on the disk."""
+    return OperationalError(
+        f"the disk failed while the commit was written: {error.message}",
+        sqlstate="40003",
+        hint="Open the database again, then look whether the change is there.",
+        outcome_known=False,
+    )

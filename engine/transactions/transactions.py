@@ -1,0 +1,156 @@
+"""The transactions of a database: what they share, how one begins and ends.
+
+Promises: a transaction ends everywhere or nowhere. Its locks are given up when it has ended, never before; one whose
+outcome nobody knows keeps them until the database is opened again.
+Leaves to others: what it does between (`executor`), the commit on one shard (`store.py`) and on several (`commit.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
+
+from ..catalog.model import Table
+from ..errors import Error, SerializationError
+from ..storage import duck, interruption
+from ..storage.log import ShardLog
+from .commit import commit_everywhere
+from .gate import CommitGate
+from .ids import TransactionIds
+from .locks import Mode, Resource
+from .recovery import recover
+from .snapshots import Snapshots
+from .store import ShardStore
+from .transaction import Isolation, State, Transaction
+from .waiting import Locks
+
+CATALOG = ("catalog",)
+"""The resource that statements hold whose tables must stay as they are, and exclusively those that change them."""
+
+
+class Transactions:
+    """Shared by all sessions. Safe for threads.
+
+    applying: told which shards are about to change, for as long as they do.
+    """
+
+    def __init__(self, applying: Callable[[Sequence[int]], AbstractContextManager[None]]) -> None:
+        self.gate = CommitGate()
+        self.locks = Locks()
+        self.snapshots = Snapshots()
+        self.stores: dict[int, ShardStore] = {}
+        self.active: dict[str, Transaction] = {}
+        self._applying = applying
+        self._ids = TransactionIds()
+
+    def add_shard(self, number: int, log: ShardLog | None, instance: duck.Connection) -> ShardStore:
+        """A shard that was attached takes part from now on."""
+        store = ShardStore(number, log, instance, self.gate, self._applying)
+        self.stores[number] = store
+        return store
+
+    def recover(self, instance: duck.Connection) -> None:
+        """Finish what a crash interrupted, before anybody reads or writes. Raises errors.Error."""
+        recover(self.stores, instance)
+
+    def begin(
+        self,
+        session: str,
+        isolation: Isolation = Isolation.READ_COMMITTED,
+        *,
+        read_only: bool = False,
+        implicit: bool = False,
+        statement: str = "",
+    ) -> Transaction:
+        """A new transaction."""
+        transaction = Transaction(
+            self._ids.next(), session, isolation, read_only, implicit, statement=statement
+        )
+        self.active[transaction.id] = transaction
+        self.locks.enlist(transaction.id, session)
+        return transaction
+
+    def lock(
+        self,
+        transaction: Transaction,
+        table: Table,
+        shard: int,
+        key: Hashable | None,
+        *,
+        shared: bool = False,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Lock a key of a table's shard, or for None all rows there, to the end of the transaction.
+
+        shard: the database's number. Raises LockTimeoutError, DeadlockError, or SerializationError for a transaction
+        on a snapshot that does not show what was changed there.
+        """
+        whole = rows_of(table, shard)
+        owner = transaction.id
+        if key is None:
+            self.locks.acquire(owner, whole, Mode.SHARED if shared else Mode.EXCLUSIVE, timeout_s=timeout_s)
+        else:
+            intention = Mode.INTENTION_SHARED if shared else Mode.INTENTION_EXCLUSIVE
+            self.locks.acquire(owner, whole, intention, timeout_s=timeout_s)
+            mode = Mode.SHARED if shared else Mode.EXCLUSIVE
+            self.locks.acquire(owner, (whole, key), mode, timeout_s=timeout_s)
+        if transaction.snapshot is not None and self.snapshots.is_stale(transaction.snapshot, whole, key):
+            raise SerializationError(
+                f'rows of "{table.name}" were changed by a transaction that this one does not see',
+                hint="Run the transaction again from its beginning.",
+            )
+        if not shared:
+            transaction.locked.append((whole, key))
+
+    def commit(self, transaction: Transaction) -> None:
+        """Make what it has done durable and visible, all of it or nothing. Raises errors.Error."""
+        writers = [writer for writer in transaction.writers.values() if writer.changed]
+        try:
+            for writer in transaction.writers.values():
+                if not writer.changed:
+                    writer.roll_back()
+            interruption.decide()
+            transaction.state = State.COMMITTING
+            if len(writers) == 1:
+                writers[0].store.commit(writers[0])
+            elif writers:
+                commit_everywhere(self.stores, self.gate, self._applying, transaction.id, writers)
+        except Error as error:
+            if not error.outcome_known:
+                transaction.state = State.IN_DOUBT
+            self.roll_back(transaction)
+            raise
+        for writer in writers:
+            writer.is_open = False
+        self._end(transaction)
+
+    def roll_back(self, transaction: Transaction) -> None:
+        """Undo what it has done on every shard. Raises errors.Error."""
+        failure: Error | None = None
+        for writer in transaction.writers.values():
+            try:
+                writer.roll_back()
+                writer.store.abort(transaction.id)
+            except Error as error:
+                failure = failure or error
+        if transaction.state is not State.IN_DOUBT:
+            self._end(transaction)
+        if failure is not None:
+            raise failure
+
+    def _end(self, transaction: Transaction) -> None:
+        changed = {
+            writer.number: writer.committed for writer in transaction.writers.values() if writer.committed
+        }
+        if changed and transaction.locked:
+            self.snapshots.changed(max(changed.values()), transaction.locked)
+        if transaction.snapshot is not None:
+            self.snapshots.let_go(transaction.snapshot)
+        transaction.state = State.ENDED
+        self.active.pop(transaction.id, None)
+        self.locks.release_all(transaction.id)
+
+
+def rows_of(table: Table, shard: int) -> Resource:
+    """The resource that stands for a table's rows on a shard."""
+    return ("rows", *table.key, shard)
