@@ -67,6 +67,21 @@ def test_the_same_transactions_that_wait_for_each_other_no_more_are_left_alone()
     assert not deadlock.still_exists(table, circle)
 
 
+def test_those_who_all_wait_but_not_for_each_other_any_more_are_left_alone() -> None:
+    table = LockTable()
+    assert table.try_acquire("t1", ("x",), Mode.SHARED)
+    assert table.try_acquire("t3", ("x",), Mode.SHARED)
+    assert table.try_acquire("t2", ("y",), Mode.EXCLUSIVE)
+    assert table.request("t2", ("x",), Mode.EXCLUSIVE) is not None
+    closing = table.request("t1", ("y",), Mode.EXCLUSIVE)
+    assert closing is not None
+    circle = deadlock.find_circle(table, closing)
+    assert circle is not None
+    assert table.release("t1", ("x",)) == []
+    assert all(table.is_waiting(request) for request in circle)
+    assert not deadlock.still_exists(table, circle)
+
+
 def test_one_who_waits_for_a_circle_is_not_part_of_it() -> None:
     table = LockTable()
     _ring(table, ["t1", "t2"])

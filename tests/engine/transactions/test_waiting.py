@@ -79,13 +79,13 @@ def test_who_waits_goes_on_when_the_lock_is_given_back(locks: Locks, pool: Threa
 
 
 def test_who_does_not_wait_raises_or_does_without(locks: Locks) -> None:
-    locks.acquire("t1", ("key", "main", "t", 3, (1, "a")), _X)
+    locks.acquire("t1", (("rows", "main", "t", 3), (1, "a")), _X)
     with pytest.raises(LockTimeoutError, match=r"lock on key \(1, 'a'\) of main\.t$") as caught:
-        locks.acquire("t2", ("key", "main", "t", 3, (1, "a")), _S, wait="nowait")
+        locks.acquire("t2", (("rows", "main", "t", 3), (1, "a")), _S, wait="nowait")
     assert caught.value.sqlstate == "55P03"
-    assert not locks.acquire("t2", ("key", "main", "t", 3, (1, "a")), _S, wait="skip")
-    assert not locks.try_acquire("t2", ("key", "main", "t", 3, (1, "a")), _S)
-    assert locks.try_acquire("t2", ("key", "main", "t", 3, (2, "a")), _S)
+    assert not locks.acquire("t2", (("rows", "main", "t", 3), (1, "a")), _S, wait="skip")
+    assert not locks.try_acquire("t2", (("rows", "main", "t", 3), (1, "a")), _S)
+    assert locks.try_acquire("t2", (("rows", "main", "t", 3), (2, "a")), _S)
     assert [line.owner for line in locks.snapshot()] == ["t1", "t2"]
 
 
@@ -98,7 +98,7 @@ def test_time_that_is_up_ends_a_wait_and_lets_those_behind_go_on(
     reader = pool.submit(locks.acquire, "t3", ("x",), _S)
     error = _error(writer)
     assert (error.sqlstate, error.message) == ("55P03", "canceling statement due to lock timeout")
-    assert error.detail == "It waited 0.5 s for x, which t1 locked."
+    assert error.detail == "It waited for x, which t1 locked."
     assert reader.result(_SOON_S)
     assert [(line.owner, line.granted) for line in locks.snapshot()] == [("t1", True), ("t3", True)]
 
@@ -177,6 +177,8 @@ def test_a_killed_transaction_waits_no_more_and_gets_nothing_more(
         with pytest.raises(OperationalError, match="terminated"):
             locks.acquire(owner, ("free",), _X)
     locks.release_all("t2")
+    assert locks.try_acquire("t2", ("free",), _S), "nothing is remembered of what is over"
+    locks.release_all("t2")
     locks.enlist("t3", "s2")
     assert locks.acquire("t3", ("free",), _X)
     assert locks.acquire("s2", ("free",), _X)
@@ -248,6 +250,19 @@ def test_of_a_circle_the_youngest_gives_way_and_the_others_go_on(
     assert locks.snapshot() == []
 
 
+def test_no_time_to_wait_is_time_enough_to_see_a_deadlock(locks: Locks, pool: ThreadPoolExecutor) -> None:
+    locks.acquire("t1", ("x",), _X)
+    locks.acquire("t2", ("y",), _X)
+    with pytest.raises(LockTimeoutError):
+        locks.acquire("t2", ("x",), _X, timeout_s=0)
+    older = pool.submit(locks.acquire, "t1", ("y",), _X)
+    _waiting(locks, "t1")
+    with pytest.raises(DeadlockError):
+        locks.acquire("t2", ("x",), _X, timeout_s=0)
+    locks.release_all("t2")
+    assert older.result(_SOON_S)
+
+
 def test_of_two_who_read_and_both_want_to_write_one_gives_way(locks: Locks, pool: ThreadPoolExecutor) -> None:
     for owner in ("t1", "t2"):
         locks.acquire(owner, ("x",), _S)
@@ -256,6 +271,20 @@ def test_of_two_who_read_and_both_want_to_write_one_gives_way(locks: Locks, pool
     older = pool.submit(locks.acquire, "t1", ("x",), _X)
     assert isinstance(_error(younger), DeadlockError)
     assert locks.held("t2") == {("x",): _S}
+    locks.release_all("t2")
+    assert older.result(_SOON_S)
+
+
+def test_those_behind_one_who_gives_way_go_on(locks: Locks, pool: ThreadPoolExecutor) -> None:
+    locks.acquire("t1", ("x",), _S)
+    locks.acquire("t2", ("y",), _X)
+    younger = pool.submit(locks.acquire, "t2", ("x",), _X)
+    _waiting(locks, "t2")
+    behind = pool.submit(locks.acquire, "t3", ("x",), _S)
+    _waiting(locks, "t3")
+    older = pool.submit(locks.acquire, "t1", ("y",), _X)
+    assert isinstance(_error(younger), DeadlockError)
+    assert behind.result(_SOON_S)
     locks.release_all("t2")
     assert older.result(_SOON_S)
 
@@ -453,8 +482,8 @@ def test_a_hot_lock_is_handed_on_in_the_order_of_its_queue(locks: Locks, pool: T
 @pytest.mark.parametrize(
     ("resource", "text"),
     [
-        (("shard", "main", "t", 3), "shard 3 of main.t"),
-        (("key", "main", "t", 3, 7), "key (7) of main.t"),
+        (("rows", "main", "t", 3), "rows of main.t on shard 3"),
+        ((("rows", "main", "t", 3), (7,)), "key (7) of main.t"),
         (("advisory", "job"), "resource 'job'"),
         (("advisory", 1, 2), "resource 1, 2"),
         (("catalog",), "the catalog"),
