@@ -133,9 +133,7 @@ class SessionTransactions:
         if transaction.isolation is Isolation.REPEATABLE_READ:
             self.start_statement()  # Its snapshot is as of the statement, not as of the end of the waiting.
         for target in targets:
-            places = (
-                [(shard, None) for shard in target.shards] if target.keys is None else sorted(target.keys)
-            )
+            places = [(shard, None) for shard in target.shards] if target.keys is None else target.keys
             for shard, key in places:
                 self.shared.lock(transaction, target.table, shard, key, timeout_s=self.lock_timeout_s)
         self.start_statement()

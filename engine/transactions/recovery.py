@@ -71,7 +71,7 @@ class _Replay:
         store.applied = shard.last_applied(self._connection, store.number)
         _check_fits(store.number, log, store.applied)
         try:
-            for entry in log.entries():
+            for entry in log.entries(log.first_sequence - 1):
                 done = store.participant.recover(entry)
                 if done is not None and done.sequence > store.applied:
                     self.apply(done, entry)
@@ -167,7 +167,8 @@ def _check_fits(number: int, log: ShardLog, applied: int) -> None:
     name = shard.alias(number)
     if applied > log.last_sequence:
         raise CatalogFileError(
-            f"the file of {name} is newer than its log: it has entry {applied}, and the log ends with {log.last_sequence}",
+            f"the file of {name} is newer than its log: it has entry {applied}, and the log ends with "
+            f"{log.last_sequence}",
             hint="A part of the directory was put back from an older copy. Restore all of it from one backup.",
         )
     if applied + 1 < log.first_sequence:

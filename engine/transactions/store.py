@@ -1,4 +1,4 @@
-"""One shard as its transactions see it: the log, which is the truth, and DuckDB's file, which is the log's state machine.
+"""One shard as its transactions see it: the log is the truth, DuckDB's file is the log's state machine.
 
 Whoever commits puts an entry into the log, makes it durable, and only then commits in DuckDB, in the order of the log.
 The DuckDB transaction also notes the entry's sequence in the shard, so that after a crash it is known what is missing.
