@@ -1,14 +1,21 @@
-"""Changes of data and of definitions: one at a time, under the database's write lock."""
+"""Changes of data, each in the session's transaction or in one of its own; changes of definitions, one at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import NotSupportedError
 from ..executor import system
 from ..executor.reading.result import Result
 from ..sql.change import changes_within
 from ..sql.classify import Classified, StatementKind
+from ..transactions.transaction import Isolation
 from ..types import Parameters
 from .context import Context
+
+if TYPE_CHECKING:
+    from ..executor.changes.targets import WriteTarget
 
 
 def change(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
@@ -21,8 +28,26 @@ def change(context: Context, sql: str, parameters: Parameters, classified: Class
         transaction.check_may_write(classified.kind.value.upper())
         context.connections.transactions.lock_catalog()
         targets = context.gateway.write_targets.of(sql, parameters, classified)
+        if transaction.isolation is Isolation.SERIALIZABLE or (
+            transaction.implicit and context.default_isolation is Isolation.SERIALIZABLE
+        ):
+            _lock_read(context, sql, targets)
         context.connections.transactions.lock(targets)
         return dml.run(context.gateway, context.connections, sql, parameters, classified)
+
+
+def _lock_read(context: Context, sql: str, targets: Sequence[WriteTarget]) -> None:
+    """Keep what a change reads besides the rows that it writes as it is, to the end of the transaction."""
+    from ..executor.reading.reach import reached
+
+    if targets and all(target.keys is not None for target in targets):
+        return  # Such a change reads nothing else.
+    catalog = context.gateway.catalog
+    context.connections.transactions.lock_read(
+        (table, shard)
+        for table in reached(sql, catalog, catalog.ready_tables())
+        for shard in set(table.placements)
+    )
 
 
 def check_none_within(context: Context, sql: str) -> None:

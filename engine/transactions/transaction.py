@@ -11,16 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..errors import OperationalError
+from ..sql.transaction import Isolation as Isolation
 from .writer import ShardWriter
-
-
-class Isolation(StrEnum):
-    """How much of other transactions one may see. READ UNCOMMITTED is served as READ COMMITTED."""
-
-    READ_UNCOMMITTED = "read uncommitted"
-    READ_COMMITTED = "read committed"
-    REPEATABLE_READ = "repeatable read"
-    SERIALIZABLE = "serializable"
 
 
 class State(StrEnum):

@@ -122,18 +122,25 @@ class Transactions:
             raise
         for writer in writers:
             writer.is_open = False
+            writer.store.keep_from.pop(transaction.id, None)
         self._end(transaction)
 
     def roll_back(self, transaction: Transaction) -> None:
-        """Undo what it has done on every shard. Raises errors.Error."""
+        """Undo what it has done on every shard. Raises errors.Error.
+
+        Of one in doubt, only what is in memory goes: its logs, and its locks, are left as they are until the database
+        is opened again and learns what became of it.
+        """
         failure: Error | None = None
+        in_doubt = transaction.state is State.IN_DOUBT
         for writer in transaction.writers.values():
             try:
                 writer.roll_back()
-                writer.store.abort(transaction.id)
+                if not in_doubt:
+                    writer.store.abort(transaction.id)
             except Error as error:
                 failure = failure or error
-        if transaction.state is not State.IN_DOUBT:
+        if not in_doubt:
             self._end(transaction)
         if failure is not None:
             raise failure
