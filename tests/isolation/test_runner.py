@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from .checker import check
-from .clients import Plain, transaction
+from .clients import Plain, Sharded, transaction
 from .history import Append, Level, Outcome, Read, Transaction
 from .runner import Settings, atomic_reads, run
 from .versions import Kind
@@ -22,6 +25,18 @@ def test_one_plain_duckdb_gives_snapshots_and_is_not_serializable() -> None:
     assert report.against(Level.REPEATABLE_READ) == ()
     assert Kind.G2_ITEM in {each.kind for each in report.anomalies}
     assert check(atomic_reads(found.history), real_time=True).anomalies == ()
+
+
+@pytest.mark.parametrize("level", list(Level), ids=str)
+def test_a_sharded_database_keeps_what_its_levels_promise(level: Level, tmp_path: Path) -> None:
+    store = Sharded(tmp_path / "database", shards=4)
+    found = run(store, Settings(level, transactions=300, sessions=6))
+    store.close()
+    # Read uncommitted is served as read committed.
+    broken = check(found.history, real_time=True).against(max(level, Level.READ_COMMITTED))
+    assert not broken, "\n\n".join(map(str, broken))
+    broken = check(atomic_reads(found.history), real_time=True).anomalies
+    assert not broken, "\n\n".join(map(str, broken))
 
 
 def test_a_read_that_is_lost_from_a_real_history_is_found() -> None:
