@@ -34,6 +34,7 @@ from .statistics import ShardStatistics
 from .versions import ShardVersions, WriteLock
 
 if TYPE_CHECKING:
+    from .changes.shapes import WriteShapes
     from .changes.targets import WriteTargets
 
 DEFAULT_SHARDS = 4
@@ -175,6 +176,13 @@ class Gateway:
         from .changes.targets import WriteTargets  # Late: it needs the planner.
 
         return WriteTargets(self)
+
+    @cached_property
+    def write_shapes(self) -> WriteShapes:
+        """The small writes that are known."""
+        from .changes.shapes import WriteShapes  # Late: it needs the planner.
+
+        return WriteShapes(self, self.write_targets)
 
     @contextmanager
     def asking(self) -> Iterator[duck.Connection]:

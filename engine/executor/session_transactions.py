@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ..catalog.model import REFERENCE_SHARD, Table
 from ..errors import Error, NotSupportedError, OperationalError, invariant
 from ..storage import duck, interruption, shard
+from ..transactions.group import SmallWrite
 from ..transactions.locks import Mode
 from ..transactions.transaction import Isolation, State, Transaction
 from ..transactions.transactions import CATALOG, Transactions, rows_of
@@ -133,9 +134,9 @@ class SessionTransactions:
         if transaction.isolation is Isolation.REPEATABLE_READ:
             self.start_statement()  # Its snapshot is as of the statement, not as of the end of the waiting.
         for target in targets:
-            places = [(shard, None) for shard in target.shards] if target.keys is None else target.keys
-            for shard, key in places:
-                self.shared.lock(transaction, target.table, shard, key, timeout_s=self.lock_timeout_s)
+            places = [(number, None) for number in target.shards] if target.keys is None else target.keys
+            for number, key in places:
+                self.shared.lock(transaction, target.table, number, key, timeout_s=self.lock_timeout_s)
         self.start_statement()
 
     def lock_read(self, read: Iterable[tuple[Table, int]]) -> None:
@@ -201,6 +202,28 @@ class SessionTransactions:
         """Writers for these shards, in the transaction of the statement."""
         with self.changing("") as transaction:
             yield {number: self._writer(transaction, number) for number in numbers}
+
+    def write_small(self, number: int, write: SmallWrite) -> None:
+        """Run and commit the one statement of a transaction that nobody began, together with those of others.
+
+        number: the database's shard. What it writes is locked already. Raises errors.Error.
+        """
+        transaction = self.current
+        invariant(
+            transaction is not None and transaction.implicit, "the statement has a transaction of its own"
+        )
+        if transaction is None:
+            return
+        interruption.decide()
+        transaction.state = State.COMMITTING
+        try:
+            self.shared.stores[number].write(write)
+        except Error as error:
+            transaction.state = State.ACTIVE if error.outcome_known else State.IN_DOUBT
+            raise
+        transaction.state = State.ACTIVE
+        if write.committed is not None:
+            self.shared.snapshots.changed(write.committed, transaction.locked)
 
     def writers(self) -> dict[int, duck.Connection]:
         """By shard that the transaction has changed, the connection that sees the changes."""

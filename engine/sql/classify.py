@@ -7,6 +7,7 @@ Leaves to others: the grammar behind the first words.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,6 +104,14 @@ _BEHIND_WITH = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _CREATE_MODIFIERS = frozenset({"OR", "REPLACE", "TEMP", "TEMPORARY", "UNIQUE", "PERSISTENT", "RECURSIVE"})
 _DEFINITIONS = frozenset({"VIEW", "MACRO", "FUNCTION", "TYPE", "SCHEMA"})
 _CATALOG_LISTS = frozenset({"TABLES", "SHARDS", "NODES", "TRANSACTIONS", "LOCKS", "DEADLOCKS"})
+
+
+_CHANGE = re.compile(r"\s*(?:insert|update|delete)\s", re.IGNORECASE)
+
+
+def begins_as_write(text: str) -> bool:
+    """Whether a text is an INSERT, UPDATE or DELETE without a WITH or a comment before it. Costs next to nothing."""
+    return _CHANGE.match(text) is not None
 
 
 def classify(text: str) -> Classified:

@@ -33,7 +33,10 @@ def change(context: Context, sql: str, parameters: Parameters, classified: Class
         ):
             _lock_read(context, sql, targets)
         context.connections.transactions.lock(targets)
-        return dml.run(context.gateway, context.connections, sql, parameters, classified)
+        result = dml.run(context.gateway, context.connections, sql, parameters, classified)
+        if not context.has_own_macros:
+            context.gateway.write_shapes.learn(sql, parameters)
+        return result
 
 
 def _lock_read(context: Context, sql: str, targets: Sequence[WriteTarget]) -> None:

@@ -14,7 +14,7 @@ from ..sql.classify import Classified, StatementKind, classify
 from ..sql.lexer import significant
 from ..sql.split import single_statement
 from ..types import Parameters
-from . import changes, explaining, exporting, local, queries, settings, temporary
+from . import changes, explaining, exporting, local, queries, settings, small_writes, temporary
 from .context import Context
 
 _Handler = Callable[[Context, str, Parameters, Classified], Result]
@@ -67,9 +67,12 @@ def run(context: Context, sql: str, parameters: Parameters) -> Result:
 
 def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     is_hidden = bool(context.temporaries) and temporary.hides(context, sql)
-    routed = None if is_hidden else queries.run_routed(context, sql, parameters)
-    if routed is not None:
-        return routed
+    if not is_hidden:
+        known = small_writes.run_small(context, sql, parameters) or queries.run_routed(
+            context, sql, parameters
+        )
+        if known is not None:
+            return known
     sql = single_statement(sql)
     classified = classify(sql)
     if classified.kind is StatementKind.EMPTY:

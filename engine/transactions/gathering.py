@@ -3,8 +3,8 @@
 The first to come leads: it takes all that wait and deals with them. Meanwhile others gather. When it is done it wakes
 the first of those to lead next, and then those whose work it has done; nobody else wakes up in between, as would all
 that wait for one mutex.
-Promises: everything is dealt with once, in the order in which it came, by one thread at a time. `submit` returns when
-that has happened. If dealing raises, so does `submit` of all that it was about.
+Promises: everything is dealt with once, in the order in which it came, by one thread at a time. `submit` ends when
+that has happened, not earlier. If dealing raises, so does `submit` of all that it was about.
 Leaves to others: what is done (`store.py`).
 """
 
@@ -30,6 +30,18 @@ class _Waiting(Generic[T]):
         self.failure: BaseException | None = None
 
 
+def _await(turn: threading.Lock) -> KeyboardInterrupt | None:
+    """Wait for a turn, come what may: an interrupt is given back, since the item is dealt with all the same."""
+    interrupt = None
+    while True:
+        try:
+            turn.acquire()
+        except KeyboardInterrupt as error:
+            interrupt = error
+        else:
+            return interrupt
+
+
 class Gathering(Generic[T]):
     """deal: called with all that has come since it was called last, never by two threads at the same time."""
 
@@ -46,12 +58,12 @@ class Gathering(Generic[T]):
             self._waiting.append(one)
             leads = not self._is_led
             self._is_led = True
-        if not leads:
-            one.turn.acquire()
+        interrupt = None if leads else _await(one.turn)
         if not one.is_done:
             self._lead()
-        if one.failure is not None:
-            raise one.failure
+        failure = one.failure or interrupt
+        if failure is not None:
+            raise failure
 
     def _lead(self) -> None:
         """Deal with all that wait, this thread's item among them, and hand the lead on."""

@@ -2,7 +2,7 @@
 
 Whoever commits puts an entry into the log, makes it durable, and only then commits in DuckDB, in the order of the log.
 The DuckDB transaction also notes the entry's sequence in the shard, so that after a crash it is known what is missing.
-Sessions that commit at the same time share an fsync: the one that gets `mutex` does the work of all that wait.
+Sessions that commit at the same time share an fsync: one of them does the work of all that wait (`gathering.py`).
 Promises: what `commit` has returned for is durable and visible. Commits are applied in the order of the log. After an
 fsync that failed the shard takes no more changes until the database is opened again.
 Leaves to others: commits over several shards (`commit.py`), what a crash left behind (`recovery.py`).
@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..catalog.model import REFERENCE_SHARD
 from ..errors import Error, OperationalError
-from ..storage import duck, interruption, shard
+from ..storage import duck, interruption, settings, shard
 from ..storage.log import EntryKind, ShardLog
 from ..storage.operations import encode
 from ..testing import crashpoints
 from ..types import Parameters
 from . import records
 from .gate import CommitGate
+from .gathering import Gathering
 from .group import SmallWrite, run_group
 from .participant import Participant
 
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 
 CHECKPOINT_BYTES = 64 << 20
 """A checkpoint is due when the log is this long: replaying as much takes some seconds."""
+
+KEPT_TEXTS = 128
+LONGEST_KEPT_TEXT = 8192
+"""How many texts are kept parsed, and how many characters the longest of them has."""
 
 Applying = Callable[[Sequence[int]], AbstractContextManager[None]]
 """Told which shards are about to change, for as long as they do."""
@@ -45,7 +52,6 @@ class _Commit:
 
     writer: ShardWriter
     committed: int | None = None
-    done: bool = False
     error: Error | None = None
 
     @property
@@ -107,8 +113,8 @@ class ShardStore:
         self._instance = instance
         self._gate = gate
         self._applying = applying
-        self._queue: list[_Request] = []
-        self._statements: dict[str, duck.Statement | None] = {}
+        self._gathering: Gathering[_Request] = Gathering(self._deal)
+        self._statements: OrderedDict[str, duck.Statement | None] = OrderedDict()
         self._group: duck.Connection | None = None
         self._checkpoint_at = CHECKPOINT_BYTES
         self._numbers = itertools.count(1)
@@ -223,13 +229,13 @@ class ShardStore:
             self.log.close()
 
     def _submit(self, request: _Request) -> None:
-        self._queue.append(request)
-        with self.mutex:
-            if not request.done:
-                batch, self._queue = self._queue, []
-                self._settle(batch)
+        self._gathering.submit(request)
         if request.error is not None:
             raise request.error
+
+    def _deal(self, batch: list[_Request]) -> None:
+        with self.mutex:
+            self._settle(batch)
 
     def _settle(self, batch: list[_Request]) -> None:
         """Deal with all that wait."""
@@ -254,7 +260,6 @@ class ShardStore:
                 duck.clean_up(self._group, "ROLLBACK")
             for request in batch:
                 self.keep_from.pop(request.transaction, None)
-                request.done = True
 
     def _run(self, writes: list[SmallWrite]) -> list[_Ready]:
         """Run the small writes on a connection of the shard's own."""
@@ -262,13 +267,14 @@ class ShardStore:
             return []
         if self._group is None:
             self._group = self._instance.cursor()
+            settings.settle(self._group)
             duck.execute(self._group, f"SET search_path = '{shard.search_path(self.number)}'")
         with interruption.undisturbed():
-            operations = run_group(self._group, writes)
-            members = [write for write in writes if write.error is None]
-            if not members:
+            operations = run_group(self._group, writes, partial(self._parsed, self._group))
+            if not operations:
                 duck.execute(self._group, "ROLLBACK")
                 return []
+        members = [write for write in writes if write.error is None]
         return [_Ready(self._group, members, self._body(encode(operations)))]
 
     def _body(self, operations: bytes) -> tuple[bytes, ...]:
@@ -320,9 +326,18 @@ class ShardStore:
 
     def _execute(self, connection: duck.Connection, sql: str, parameters: Parameters = None) -> None:
         """Run one of the few statements that come again and again, parsed once."""
-        if sql not in self._statements:
-            self._statements[sql] = duck.parse(connection, sql)
-        duck.execute(connection, sql, parameters, self._statements[sql])
+        duck.execute(connection, sql, parameters, self._parsed(connection, sql))
+
+    def _parsed(self, connection: duck.Connection, sql: str) -> duck.Statement | None:
+        """What DuckDB's parser makes of a text that is likely to come again."""
+        if sql in self._statements:
+            return self._statements[sql]
+        statement = duck.parse(connection, sql)
+        if len(sql) <= LONGEST_KEPT_TEXT:
+            self._statements[sql] = statement
+            while len(self._statements) > KEPT_TEXTS:
+                self._statements.popitem(last=False)
+        return statement
 
 
 def outcome_unknown(error: Error) -> Error:

@@ -8,7 +8,6 @@ Leaves to others: running the statement, whether the session has names or settin
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from functools import lru_cache
 
 from ...catalog.model import Table
 from ...planner.comparison import Constant
-from ...sql.classify import StatementKind, classify
+from ...sql.classify import StatementKind, begins_as_write, classify
 from ...sql.determinism import is_replayable, may_be_zoned, mentions_time_zone
 from ...sql.fingerprint import fingerprint, number_parameters, with_literals
 from ...sql.insert import parse_insert
@@ -33,14 +32,6 @@ from .targets import WriteTargets
 CAPACITY = 1024
 LONGEST_TEXT = 4096
 """Characters; longer statements are seldom sent twice."""
-
-
-_BEGINNING = re.compile(r"\s*(?:insert|update|delete)\s", re.IGNORECASE)
-
-
-def begins_as_write(text: str) -> bool:
-    """Whether a text may have a shape here. One that does is no query."""
-    return _BEGINNING.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,8 @@ class RowText:
 class WriteShape:
     """What is known of all statements of one shape.
 
-    tag: the command tag without the number of rows. parameter_count: how many values it takes, if they are a sequence.
+    verb: the first word. tag: the command tag without the number of rows.
+    parameter_count: how many values it takes, if they are a sequence.
     is_replayable: whether its text has the same effect each time that it runs on the same rows of its keys, under the
     same settings. is_zoned: whether the time zone among these matters, whatever the parameters. returning: whether it
     gives rows. row_text: for an INSERT of one row that can be written together with others; None for any other.
@@ -73,6 +65,7 @@ class WriteShape:
 
     table: Table
     catalog_version: int
+    verb: str
     tag: str
     parameter_count: int
     is_replayable: bool
@@ -204,6 +197,7 @@ class WriteShapes:
         return WriteShape(
             table,
             self._gateway.catalog.version,
+            "INSERT",
             "INSERT 0",
             _parameter_count(text),
             replayable,
@@ -221,6 +215,7 @@ class WriteShapes:
         return WriteShape(
             planned.table,
             self._gateway.catalog.version,
+            parts.verb,
             parts.verb,
             _parameter_count(text),
             self._is_replayable(planned.table, text),
