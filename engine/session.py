@@ -8,6 +8,7 @@ Leaves to others: what a statement does (`statements`), how statements arrive (`
 
 from __future__ import annotations
 
+import time
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,23 +24,30 @@ from .types import Parameters
 if TYPE_CHECKING:
     from .database import Database
     from .planner.plan import Plan
+    from .transactions.transaction import Transaction
 
 
 class Session:
     """Made by `Database.session()`; used by one thread at a time, but for `cancel`.
 
-    name: told where sessions are listed. context: what its statements share; tests set there which ways a query may be run.
+    name: unique among the sessions of the database. context: what its statements share; tests set there which ways a
+    query may be run.
     """
 
     def __init__(self, database: Database, name: str = "") -> None:
         self.database = database
         self.name = name
+        self.statement = ""
+        """The text of the statement that runs, or ran last."""
+        self.since = 0.0
+        """When it began, in seconds since 1970."""
         self.context = Context(database.gateway, lambda: database.plans, name)
         self._running: Running | None = None
         self._open: weakref.ref[Result] | None = None
         self._open_source: RowSource | None = None
         self._aside: tuple[weakref.ref[Result], ...] = ()
         self._closed = False
+        database.gateway.sessions.join(self)
 
     def execute(self, sql: str, parameters: Parameters = None) -> Result:
         """Run exactly one statement.
@@ -49,9 +57,11 @@ class Session:
         if self._closed:
             raise InterfaceError("the session is closed")
         running = Running(self.context.connections.interrupt, self.context.statement_timeout_s)
+        self.context.limits.enter(running)
         self._running = running
-        running.enter()
+        self.statement, self.since = sql, time.time()
         try:
+            running.enter()
             if self._open is not None:
                 self._set_aside(running)
             result = dispatch.run(self.context, sql, parameters)
@@ -64,6 +74,7 @@ class Session:
             raise
         finally:
             running.leave()
+            self.context.limits.leave()
         if result.streaming:
             result.running = running
             self._open, self._open_source = weakref.ref(result), result.source
@@ -87,6 +98,23 @@ class Session:
             if running is not None and (running.busy or running is self._running):
                 running.cancel()
 
+    @property
+    def transaction(self) -> Transaction | None:
+        """The transaction that is open, of BEGIN or of the running statement alone."""
+        return self.context.connections.transactions.current
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a statement runs, or its rows are still being read."""
+        running, result = self._running, self._open() if self._open is not None else None
+        return (running is not None and running.busy) or (result is not None and result.streaming)
+
+    def end_transaction(self, error: QueryCanceledError) -> None:
+        """Undo the open transaction as soon as may be; the session then gets this error until it rolls back."""
+        transaction = self.transaction
+        if transaction is not None:
+            self.context.limits.end(transaction, error)
+
     def close(self) -> None:
         """End the session. Closing twice is fine."""
         if not self._closed:
@@ -95,7 +123,10 @@ class Session:
             for left in (result, *self._set_aside_results()):
                 if left is not None:
                     left.close()
+            self.context.limits.close()
             self.context.connections.close()
+            self.context.gateway.sessions.leave(self)
+            self.context.connections.transactions.shared.locks.release_all(self.name)
 
     @property
     def closed(self) -> bool:
@@ -115,7 +146,7 @@ class Session:
                 duck.abandon(source)  # Nobody can ask for its rows.
         elif result.keep(BATCH_ROWS):
             pass
-        elif self.context.has_own_state:
+        elif self.context.has_own_state or self.transaction is not None:
             from .executor.reading.spilled import SpilledRows
 
             result.move(partial(SpilledRows, directory=self.context.gateway.scratch.path))

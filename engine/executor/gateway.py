@@ -30,6 +30,7 @@ from ..types import quote_identifier, quote_string
 from . import user_catalog
 from .reading.binding import rows_name, shards_of, view_sql
 from .session_transactions import SessionTransactions
+from .sessions import Sessions
 from .statistics import ShardStatistics
 from .versions import ShardVersions, WriteLock
 
@@ -55,7 +56,8 @@ class Gateway:
         self.directory = directory
         self.instance = instance
         self.versions = ShardVersions()
-        self.transactions = Transactions(self.versions.changing)
+        self.sessions = Sessions()
+        self.transactions = Transactions(self.versions.changing, self.sessions.statement_of)
         self.write_lock = WriteLock(self.versions)
         self.system_lock = threading.Lock()
         """Held while the system tables are filled."""

@@ -57,7 +57,7 @@ def _isolation(value: str) -> str:
             sqlstate="22023",
             hint=f"It is one of {', '.join(Isolation)}.",
         )
-    return level
+    return level.value
 
 
 def _read_only(value: str) -> str:
@@ -86,7 +86,7 @@ _ALL = (
     _timeout("idle_in_transaction_session_timeout", "How long a transaction may wait for its next statement"),
     OwnSetting(
         "default_transaction_isolation",
-        Isolation.READ_COMMITTED,
+        Isolation.READ_COMMITTED.value,
         f"The isolation level of new transactions: {', '.join(Isolation)}",
         _isolation,
     ),

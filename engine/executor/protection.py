@@ -20,6 +20,11 @@ _READING = frozenset(
         StatementKind.EXPLAIN_ROUTE,
         StatementKind.SHOW_CATALOG,
         StatementKind.COPY_TO,
+        StatementKind.ADVISORY,
+        StatementKind.ROW_LOCKS,
+        StatementKind.LOCK,
+        StatementKind.KILL,
+        StatementKind.TRANSACTION,
         StatementKind.EMPTY,
     }
 )

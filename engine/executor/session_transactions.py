@@ -19,18 +19,27 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ..catalog.model import REFERENCE_SHARD, Table
-from ..errors import Error, NotSupportedError, OperationalError, invariant
+from ..errors import (
+    DeadlockError,
+    Error,
+    NotSupportedError,
+    OperationalError,
+    SerializationError,
+    invariant,
+)
 from ..storage import duck, interruption, shard
 from ..transactions.group import SmallWrite
 from ..transactions.locks import Mode
 from ..transactions.transaction import Isolation, State, Transaction
 from ..transactions.transactions import CATALOG, Transactions, rows_of
 from ..transactions.writer import ShardWriter
+from .savepoints import Savepoints
 
 if TYPE_CHECKING:
     from .changes.targets import WriteTarget
     from .connections import SessionConnections
 
+_NO_WAY_BACK = (DeadlockError, SerializationError)
 _TRANSACTION_FAILED = "current transaction is aborted, commands ignored until end of transaction block"
 
 
@@ -57,6 +66,7 @@ class SessionTransactions:
         self._reading: duck.Connection | None = None
         self._held: list[duck.Connection] = []
         self._commits_seen = -1
+        self._savepoints = Savepoints()
 
     @property
     def explicit(self) -> Transaction | None:
@@ -97,15 +107,23 @@ class SessionTransactions:
         if transaction is None:
             return
         try:
-            if transaction.state is State.ACTIVE:
+            if transaction.is_open:
                 self.shared.roll_back(transaction)
         finally:
             self._release("ROLLBACK")
 
-    def fail(self) -> None:
-        """A statement of the open transaction has raised: its changes are undone now, and it waits for its end."""
+    def fail(self, error: BaseException | None = None) -> None:
+        """A statement of the open transaction has raised: its changes are undone now, and it waits for its end.
+
+        If it can go back to a savepoint, they wait for that. error: why; one for which others must not have to wait
+        for its locks any longer leaves no way back.
+        """
         transaction = self.explicit
-        if transaction is None or transaction.state is not State.ACTIVE:
+        if transaction is None or not transaction.is_open:
+            return
+        if self._savepoints and transaction.failure is None and not isinstance(error, _NO_WAY_BACK):
+            transaction.state = State.SAVED
+            self.end_reading()
             return
         try:
             self.shared.roll_back(transaction)
@@ -115,6 +133,8 @@ class SessionTransactions:
 
     def check_usable(self) -> None:
         """Raise OperationalError if the open transaction can only be rolled back."""
+        if self.current is not None and self.current.failure is not None:
+            raise self.current.failure
         if self.current is not None and self.current.state is not State.ACTIVE:
             raise OperationalError(
                 _TRANSACTION_FAILED, sqlstate="25P02", hint="Send ROLLBACK, then begin again."
@@ -153,6 +173,45 @@ class SessionTransactions:
                 self.current.id, CATALOG, Mode.INTENTION_EXCLUSIVE, timeout_s=self.lock_timeout_s
             )
             self.current.has_looked = True
+
+    # Savepoints
+
+    def savepoint(self, name: str) -> None:
+        """SAVEPOINT. Raises NotSupportedError at REPEATABLE READ: what is made again would see newer rows."""
+        transaction = self.explicit
+        invariant(transaction is not None, "savepoints are made inside a transaction")
+        if transaction is None:
+            return
+        if transaction.isolation is Isolation.REPEATABLE_READ:
+            raise NotSupportedError(
+                "savepoints are not supported at REPEATABLE READ",
+                hint="READ COMMITTED and SERIALIZABLE have them.",
+            )
+        self._savepoints.add(name, {number: writer.mark() for number, writer in transaction.writers.items()})
+
+    def release_savepoint(self, name: str) -> None:
+        """RELEASE. Raises ProgrammingError if there is none of this name."""
+        self._savepoints.release(name)
+
+    def roll_back_to(self, name: str) -> None:
+        """ROLLBACK TO: undo what was changed since; a transaction that failed since goes on. Raises errors.Error."""
+        transaction = self.explicit
+        invariant(transaction is not None, "savepoints are made inside a transaction")
+        if transaction is None:
+            return
+        marks = self._savepoints.go_back(name)
+        self.end_reading()
+        writers = transaction.writers.values()
+        for writer in writers:
+            writer.forget_since(marks.get(writer.number, 0))
+        with self.shared.gate.snapshot():
+            for writer in writers:
+                writer.roll_back()
+                writer.begin()
+                writer.look()
+        for writer in writers:
+            writer.rebuild()
+        transaction.state = State.ACTIVE
 
     # Changing
 
@@ -243,6 +302,8 @@ class SessionTransactions:
             connection = self._connections.shard(number)
             writer = ShardWriter(store, connection, transaction.id, rebuilds=not transaction.implicit)
             transaction.writers[number] = writer
+            if self._savepoints:
+                writer.mark()
             if transaction.snapshot is not None:
                 writer.is_open = True  # Its snapshot was taken with the others of the transaction.
             elif transaction.implicit:
@@ -361,6 +422,7 @@ class SessionTransactions:
 
     def _release(self, verb: str) -> None:
         """End the snapshots of a transaction that has ended."""
+        self._savepoints.clear()
         held, self._held = self._held, []
         self.end_reading()
         for connection in held:

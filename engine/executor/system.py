@@ -1,4 +1,5 @@
-"""The system tables: `duckraft.tables`, `duckraft.shards`, `duckraft.nodes`, `duckraft.statistics`.
+"""The system tables: `duckraft.tables`, `duckraft.shards`, `duckraft.nodes`, `duckraft.statistics`, and those of
+`activity.py`.
 
 They are ordinary tables in the gateway's memory, filled anew just before a statement reads them, so that they can be
 filtered, ordered and joined with anything; `statistics` is a view that asks DuckDB. Row counts are exact, `bytes` is an
@@ -8,7 +9,7 @@ estimate, `file_bytes` the size of the shard's file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from ..catalog.colocation import colocated
@@ -16,6 +17,7 @@ from ..catalog.model import LOCAL_NODE, Table
 from ..errors import Error
 from ..storage import duck
 from ..types import Row, quote_identifier, quote_string
+from . import activity
 from .gateway import Gateway
 from .reading.binding import shard_table
 
@@ -57,7 +59,7 @@ def mentions(text: str) -> bool:
 
 
 def refresh(gateway: Gateway) -> None:
-    """Fill the system tables from the catalog in force and from the shards."""
+    """Fill the system tables from the catalog in force, from the shards and from what goes on."""
     with gateway.system_lock, gateway.asking() as connection:
         shard_rows = _of_one_catalog(gateway, lambda: _shard_rows(gateway, connection))
         _of_one_catalog(gateway, lambda: _show_statistics(gateway, connection))
@@ -65,14 +67,25 @@ def refresh(gateway: Gateway) -> None:
             (_TABLES, "tables", _table_rows(gateway, shard_rows)),
             (_SHARDS, "shards", shard_rows),
             (_NODES, "nodes", [_node_row(gateway)]),
+            *activity.contents(gateway),
         )
-        duck.execute(connection, "BEGIN")
-        for definition, name, rows in filled:
-            duck.execute(connection, definition)
-            if rows:
-                marks = ", ".join("?" * len(rows[0]))
-                duck.execute_many(connection, f"INSERT INTO memory.duckraft.{name} VALUES ({marks})", rows)
-        duck.execute(connection, "COMMIT")
+        _fill(connection, filled)
+
+
+def refresh_activity(gateway: Gateway) -> None:
+    """Fill the tables of what goes on; it asks no shard, so that nothing of it can be in the way."""
+    with gateway.system_lock, gateway.asking() as connection:
+        _fill(connection, activity.contents(gateway))
+
+
+def _fill(connection: duck.Connection, filled: Iterable[activity.Content]) -> None:
+    duck.execute(connection, "BEGIN")
+    for definition, name, rows in filled:
+        duck.execute(connection, definition)
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            duck.execute_many(connection, f"INSERT INTO memory.duckraft.{name} VALUES ({marks})", rows)
+    duck.execute(connection, "COMMIT")
 
 
 def _of_one_catalog(gateway: Gateway, ask: Callable[[], _T]) -> _T:

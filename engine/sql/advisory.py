@@ -49,12 +49,17 @@ _FUNCTION = re.compile(
 _MAY_BE_ADVISORY = re.compile(r"\bpg_(?:try_)?advisory_", re.IGNORECASE)
 
 
+def may_be_advisory(text: str) -> bool:
+    """Whether a text has the name of such a function in it."""
+    return _MAY_BE_ADVISORY.search(text) is not None
+
+
 def parse_advisory(text: str) -> AdvisoryCall | None:
     """`SELECT pg_advisory_lock(42)` and its like; None for a statement that calls none of these functions.
 
     Raises NotSupportedError for a call anywhere else in a statement, ProgrammingError for a wrong number of arguments.
     """
-    if _MAY_BE_ADVISORY.search(text) is None:
+    if not may_be_advisory(text):
         return None
     lexemes = significant(text)
     calls = [index for index in range(len(lexemes) - 1) if _function_at(lexemes, index) is not None]

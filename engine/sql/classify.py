@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .advisory import may_be_advisory
 from .lexer import Kind, Lexeme, matching_parenthesis, significant
+from .locking import may_lock_rows
 
 
 class StatementKind(StrEnum):
@@ -42,6 +44,8 @@ class StatementKind(StrEnum):
     ATTACHMENT = "attachment"
     CHECKPOINT = "checkpoint"
     LOCK = "lock"
+    ADVISORY = "advisory"
+    ROW_LOCKS = "row locks"
     KILL = "kill"
     EMPTY = "empty"
 
@@ -132,7 +136,15 @@ def classify(text: str) -> Classified:
         "SET": _classify_set,
         "PREPARE": _classify_prepare,
     }.get(first)
-    return special(lexemes) if special else Classified(StatementKind.QUERY)
+    found = special(lexemes) if special is not None else Classified(StatementKind.QUERY)
+    return Classified(_kind_of_query(text)) if found.kind is StatementKind.QUERY else found
+
+
+def _kind_of_query(text: str) -> StatementKind:
+    """A query, or one that may take locks: whoever runs it looks closer."""
+    if may_be_advisory(text):
+        return StatementKind.ADVISORY
+    return StatementKind.ROW_LOCKS if may_lock_rows(text) else StatementKind.QUERY
 
 
 def _classify_with(lexemes: list[Lexeme]) -> Classified:

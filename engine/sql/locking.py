@@ -136,12 +136,17 @@ def parse_kill(text: str) -> Kill:
     return Kill(identifier, what == "TRANSACTION")
 
 
+def may_lock_rows(text: str) -> bool:
+    """Whether a text may have a locking clause."""
+    return _MAY_LOCK_ROWS.search(text) is not None
+
+
 def parse_row_locks(text: str) -> LockingSelect | None:
     """A query with its locking clauses cut off; None if it has none.
 
     Raises ProgrammingError, and NotSupportedError for a clause in a subquery.
     """
-    if _MAY_LOCK_ROWS.search(text) is None:
+    if not may_lock_rows(text):
         return None
     reader = Reader(text)
     locks: list[RowLock] = []
@@ -163,6 +168,12 @@ def parse_row_locks(text: str) -> LockingSelect | None:
         spans.append((reader.lexemes[index].start, reader.lexemes[index_after - 1].end))
         index = index_after
     return LockingSelect(_blanked(text, spans), tuple(locks)) if locks else None
+
+
+def without_row_locks(text: str) -> str:
+    """A query with blanks in the place of its locking clauses. Raises what `parse_row_locks` raises."""
+    found = parse_row_locks(text)
+    return text if found is None else found.sql
 
 
 def _behind_strength(reader: Reader, index: int) -> int | None:

@@ -12,6 +12,7 @@ from ..executor.connections import SessionConnections
 from ..executor.definitions.sequence_blocks import settle
 from ..executor.gateway import Gateway
 from ..executor.parsed import ParsedTexts
+from ..executor.transaction_limits import TransactionLimits
 from ..sql.transaction import Isolation
 from ..storage.settings import Settings, deviating, without_time
 
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 class Context:
     """A session as its statements see it.
 
-    session: its name. plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use besides gather; None
-    for all. has_own_macros: whether the session has made macros that no other knows. has_own_state: whether it has made
-    something on its connection to the gateway that another one would lack, such as temporary tables. own_settings:
-    those of duckraft's settings that were set, as text. prepared: its prepared statements, by folded name. binding: how
-    fragments reach the merge SQL, "attached" or "streamed". statement_timeout_s: how long a statement may run; None for
-    as long as it takes. lock_timeout_s, transaction_timeout_s, idle_timeout_s: the same for waiting for one lock, for a
-    transaction from its BEGIN to its end, and for one that waits for its next statement. default_isolation,
-    default_read_only: how transactions begin that do not say it.
+    session: its name. plans: gives the plan cache that all sessions share. allowed_tiers: those that queries may use
+    besides gather; None for all. has_own_macros: whether the session has made macros that no other knows.
+    has_own_state: whether it has made something on its connection to the gateway that another one would lack, such as
+    temporary tables. own_settings: those of duckraft's settings that were set, as text. prepared: its prepared
+    statements, by folded name. binding: how fragments reach the merge SQL, "attached" or "streamed".
+    statement_timeout_s: how long a statement may run; None for as long as it takes. default_isolation,
+    default_read_only: how transactions begin that do not say it. limits: what ends its transactions from outside.
     """
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache], session: str = "") -> None:
@@ -40,6 +40,7 @@ class Context:
         self.connections = SessionConnections(
             gateway.instance, gateway.transactions, session, before_commit=lambda: settle(gateway)
         )
+        self.limits = TransactionLimits(self.connections.transactions)
         self.parsed = ParsedTexts(gateway)
         self.binder = GatewayBinder(lambda: self.connections.gateway)
         self.allowed_tiers: frozenset[Tier] | None = None
@@ -51,9 +52,6 @@ class Context:
         self.collations = Collations(partial(self.connections.reader, None))
         self.allowed_joins: frozenset[JoinStrategy] | None = None
         self.statement_timeout_s: float | None = None
-        self.lock_timeout_s: float | None = None
-        self.transaction_timeout_s: float | None = None
-        self.idle_timeout_s: float | None = None
         self.default_isolation = Isolation.READ_COMMITTED
         self.default_read_only = False
         self.own_settings: dict[str, str] = {}

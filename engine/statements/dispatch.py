@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import Error, NotSupportedError, ProgrammingError
+from ..errors import ProgrammingError
 from ..executor.definitions import sequence_blocks
 from ..executor.own_settings import as_written, reading_own
 from ..executor.protection import check_target
 from ..executor.reading.result import Result
 from ..sql.classify import Classified, StatementKind, classify
-from ..sql.lexer import significant
 from ..sql.split import single_statement
 from ..types import Parameters
-from . import changes, explaining, exporting, local, queries, settings, small_writes, temporary
+from . import (
+    changes,
+    explaining,
+    exporting,
+    local,
+    locks,
+    queries,
+    row_locks,
+    settings,
+    small_writes,
+    temporary,
+    transactions,
+)
 from .context import Context
 
 _Handler = Callable[[Context, str, Parameters, Classified], Result]
@@ -43,23 +54,34 @@ _HANDLERS: dict[StatementKind, _Handler] = {
     StatementKind.COMMENT: changes.define,
     StatementKind.DROP: changes.define,
     StatementKind.ALTER: changes.define,
+    StatementKind.TRANSACTION: transactions.transact,
+    StatementKind.LOCK: locks.lock,
+    StatementKind.ADVISORY: locks.advisory,
+    StatementKind.ROW_LOCKS: row_locks.select_locking,
+    StatementKind.KILL: transactions.kill,
 }
 
 
 _OF_NAMES = frozenset({StatementKind.DROP, StatementKind.ALTER})
-_OWN_STATE = frozenset({StatementKind.TRANSACTION})
 
 
 def run(context: Context, sql: str, parameters: Parameters) -> Result:
     """Run the one statement in `sql`. Raises errors.Error."""
+    own = context.connections.transactions
     try:
         result = _run(context, sql, parameters)
-    except RecursionError:
-        raise ProgrammingError(
-            "the statement nests too deep",
-            sqlstate="54001",
-            hint="Put long lists into a table, or take the statement apart.",
-        ) from None
+    except BaseException as error:
+        own.fail(error)
+        if isinstance(error, RecursionError):
+            raise ProgrammingError(
+                "the statement nests too deep",
+                sqlstate="54001",
+                hint="Put long lists into a table, or take the statement apart.",
+            ) from None
+        raise
+    transaction = own.explicit
+    if result.streaming and transaction is not None:
+        result.on_error = lambda error: own.fail(error) if own.explicit is transaction else None
     if sequence_blocks.may_draw(context.gateway, sql):
         result.before_rows(lambda: sequence_blocks.settle(context.gateway))
     return result
@@ -77,14 +99,14 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     classified = classify(sql)
     if classified.kind is StatementKind.EMPTY:
         return Result((), "")
-    handler = _HANDLERS.get(classified.kind)
-    if handler is None:
-        raise _not_yet(sql)
+    handler = _HANDLERS[classified.kind]
+    if classified.kind is not StatementKind.TRANSACTION:
+        context.connections.transactions.check_usable()
     check_target(sql, classified)
     changes.check_none_within(context, sql)
-    if classified.temporary or classified.kind in _OWN_STATE or "setseed" in sql.lower():
+    if classified.temporary or "setseed" in sql.lower():
         context.has_own_state = True
-    answered = settings.shown(context, sql) or local.called(context, sql)
+    answered = settings.shown(context, sql) or transactions.shown(context, sql) or local.called(context, sql)
     if answered is not None:
         return answered
     reading = reading_own(sql)
@@ -95,10 +117,3 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     if reading is not sql:
         result.columns = tuple(replace(column, name=as_written(column.name)) for column in result.columns)
     return result
-
-
-def _not_yet(sql: str) -> Error:
-    return NotSupportedError(
-        f"{significant(sql)[0].upper} is not supported yet",
-        hint="Each statement is its own transaction over all its shards.",
-    )

@@ -18,6 +18,7 @@ from ..executor.reading.result import BATCH_ROWS, Result
 from ..sql.classify import Classified, StatementKind, classify
 from ..sql.explain import ExplainParts, parse_explain
 from ..sql.fingerprint import number_parameters
+from ..sql.locking import without_row_locks
 from ..types import Column, Parameters
 from . import prepared
 from .context import Context
@@ -51,8 +52,8 @@ def explain(context: Context, sql: str, parameters: Parameters, classified: Clas
     inner = classify(body)
     if inner.kind is StatementKind.EMPTY:
         raise ProgrammingError("EXPLAIN needs a statement", sqlstate="42601", position=len(sql) + 1)
-    if inner.kind is StatementKind.QUERY:
-        return _explain_query(context, body, parameters, parts)
+    if inner.kind in (StatementKind.QUERY, StatementKind.ROW_LOCKS):
+        return _explain_query(context, without_row_locks(body), parameters, parts)
     if inner.kind in _CHANGES:
         with part_of_statement(parts.body_start):
             return _explain_change(context, body, parameters, inner, parts)
@@ -163,7 +164,8 @@ def explain_route(context: Context, sql: str, parameters: Parameters, classified
         return explain_route(context, *executed, classified)
     body = sql[classified.body_start :]
     inner = classify(body)
-    if inner.kind is StatementKind.QUERY:
+    if inner.kind in (StatementKind.QUERY, StatementKind.ROW_LOCKS):
+        body = without_row_locks(body)
         _check_binds(context, body, classified.body_start, parameters)
         routes = list(plan_anew(context, body, parameters).routes)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import NotSupportedError
-from ..executor import system
+from ..executor import activity, system
 from ..executor.composed import Composed, execute
 from ..executor.gateway import HOME
 from ..executor.reading.binding import shards_of
@@ -36,11 +36,19 @@ def gateway_statement(context: Context, sql: str, parameters: Parameters, classi
 
 def show_catalog(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
     """`SHOW SHARDS WHERE …` is a query on `duckraft.shards`."""
-    system.refresh(context.gateway)
     start = classified.body_start
     query = Composed(((f"FROM memory.duckraft.{classified.object_kind}", None), (sql[start:], start)))
-    connection = execute(context.connections.gateway, query, parameters)
-    return Result(columns_of(connection), "SHOW", source=connection)
+    if classified.object_kind not in activity.NAMES:
+        system.refresh(context.gateway)
+        connection = execute(context.connections.gateway, query, parameters)
+        return Result(columns_of(connection), "SHOW", source=connection)
+    # On a connection of its own: the session's may look at the database as it was when its transaction began.
+    system.refresh_activity(context.gateway)
+    with context.connections.reader(None) as connection:
+        execute(connection, query, parameters)
+        columns = columns_of(connection)
+        rows = duck.guarded(connection.fetchall)
+    return Result(columns, "SHOW", rows=rows, rowcount=len(rows))
 
 
 def prepared(context: Context, sql: str, parameters: Parameters, _: Classified) -> Result:

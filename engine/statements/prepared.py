@@ -18,6 +18,7 @@ from ..executor.reading.result import Result
 from ..sql.classify import StatementKind, classify
 from ..sql.fingerprint import number_parameters
 from ..sql.lexer import Kind, Lexeme, scan, significant
+from ..sql.locking import without_row_locks
 from ..sql.names import name_at
 from ..storage import duck
 from ..types import Parameters, quote_string
@@ -27,7 +28,9 @@ VARIABLE = "duckraft_prepared"
 """The variable of the session's connection to the gateway from which `duckdb_prepared_statements()` reads."""
 
 _JUDGED, _ARGUMENTS = "duckraft_judged", "duckraft_arguments"
-_QUERIES = frozenset({StatementKind.QUERY, StatementKind.SHOW_CATALOG, StatementKind.COPY_TO})
+_QUERIES = frozenset(
+    {StatementKind.QUERY, StatementKind.ROW_LOCKS, StatementKind.SHOW_CATALOG, StatementKind.COPY_TO}
+)
 _CHANGES = frozenset(
     {
         StatementKind.INSERT,
@@ -89,7 +92,9 @@ def prepare(context: Context, sql: str) -> Result:
     if system.mentions(body):
         system.refresh(context.gateway)
     numbered = number_parameters(body)
-    types = None if kind is StatementKind.SHOW_CATALOG else _judge(context, body, start, kind)
+    types = (
+        None if kind is StatementKind.SHOW_CATALOG else _judge(context, without_row_locks(body), start, kind)
+    )
     found = (lexeme.text[1:] for lexeme in scan(numbered) if lexeme.kind is Kind.PARAMETER)
     name = lexemes[1].identifier
     made = Prepared(name, numbered, tuple(dict.fromkeys(found)), types)
@@ -119,7 +124,7 @@ def run_prepared(context: Context, sql: str, parameters: Parameters) -> Result:
 def _names(context: Context, prepared: Prepared, arguments: Parameters) -> list[str] | None:
     """How the columns are called where no value is written into the text; None if DuckDB cannot tell."""
     with context.binder.given(arguments) as binder:
-        described = binder.describe(prepared.sql)
+        described = binder.describe(without_row_locks(prepared.sql))
     return None if described is None else [column.name for column in described]
 
 

@@ -14,8 +14,8 @@ from ..executor.reading.result import Result, columns_of
 from ..planner.plan import Plan, Tier
 from ..sql.classify import Classified
 from ..storage import duck
+from ..transactions.transaction import Isolation, State, Transaction
 from ..types import Column, Parameters
-from ..transactions.transaction import Isolation, Transaction
 from .context import Context
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def run_routed(context: Context, sql: str, parameters: Parameters) -> Result | N
 
 def _may_route(transaction: Transaction) -> bool:
     """Whether a query of one shard needs nothing in this transaction but that shard."""
+    if transaction.state is not State.ACTIVE or transaction.failure is not None:
+        return False  # Only its end is taken.
     if transaction.isolation is Isolation.SERIALIZABLE or not transaction.has_looked:
         return False
     reference = transaction.writers.get(REFERENCE_SHARD)

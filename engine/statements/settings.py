@@ -73,13 +73,17 @@ def _set_own(context: Context, lexemes: list[Lexeme], name: str) -> Result:
     at = next(index for index, lexeme in enumerate(lexemes) if lexeme.identifier.lower() == name)
     if any(lexeme.upper in ("GLOBAL", "LOCAL") for lexeme in lexemes[1:at]):
         raise NotSupportedError(f'"{name}" belongs to a session', hint=f"SET {name} = … in each session.")
-    value = OWN[name].default if verb == "RESET" else _value(lexemes[at + 1 :], name)
+    keep(context, name, OWN[name].default if verb == "RESET" else _value(lexemes[at + 1 :], name))
+    return Result((), verb)
+
+
+def keep(context: Context, name: str, value: str) -> None:
+    """Give a setting of our own a value that was checked."""
     _EFFECTS[name](context, value)
     context.own_settings = {**context.own_settings, name: value}
     repeated = f"SET VARIABLE {VARIABLE} = CAST($1 AS MAP(VARCHAR, VARCHAR))"
     duck.execute(context.connections.gateway, repeated, [context.own_settings])
     context.connections.repeat_on_shards(VARIABLE, repeated, [context.own_settings])
-    return Result((), verb)
 
 
 def _value(lexemes: list[Lexeme], name: str) -> str:
@@ -106,15 +110,15 @@ def _set_statement_timeout(context: Context, value: str) -> None:
 
 
 def _set_lock_timeout(context: Context, value: str) -> None:
-    context.lock_timeout_s = _seconds("lock_timeout", value)
+    context.connections.transactions.lock_timeout_s = _seconds("lock_timeout", value)
 
 
 def _set_transaction_timeout(context: Context, value: str) -> None:
-    context.transaction_timeout_s = _seconds("transaction_timeout", value)
+    context.limits.transaction_timeout_s = _seconds("transaction_timeout", value)
 
 
 def _set_idle_timeout(context: Context, value: str) -> None:
-    context.idle_timeout_s = _seconds("idle_in_transaction_session_timeout", value)
+    context.limits.idle_timeout_s = _seconds("idle_in_transaction_session_timeout", value)
 
 
 def _set_isolation(context: Context, value: str) -> None:

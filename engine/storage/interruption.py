@@ -42,7 +42,7 @@ class Running:
     run from now on; None for as long as it takes.
     """
 
-    __slots__ = ("_busy", "_error", "_lock", "_state", "_token", "_wake", "_watched", "interrupt")
+    __slots__ = ("_busy", "_error", "_lock", "_state", "_token", "_wake", "_watched", "interrupt", "left_at")
 
     def __init__(self, interrupt: Callable[[], None], timeout_s: float | None = None) -> None:
         self.interrupt = interrupt
@@ -52,6 +52,8 @@ class Running:
         self._state = _State.STOPPABLE
         self._token: Token[Running | None] | None = None
         self._wake: Callable[[], None] | None = None
+        self.left_at = time.monotonic()
+        """When the last call of its session has ended (`time.monotonic`)."""
         self._watched = timeout_s is not None
         if timeout_s is not None:
             watchdog.watch(self, time.monotonic() + timeout_s)
@@ -78,6 +80,7 @@ class Running:
 
     def leave(self) -> None:
         """That call is over; rows may still be to come."""
+        self.left_at = time.monotonic()
         self._busy = False
         if self._token is not None:
             _current.reset(self._token)

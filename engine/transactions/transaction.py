@@ -19,6 +19,7 @@ class State(StrEnum):
     """Where a transaction stands."""
 
     ACTIVE = "active"
+    SAVED = "failed since a savepoint"
     FAILED = "failed"
     COMMITTING = "committing"
     IN_DOUBT = "in doubt"
@@ -48,6 +49,11 @@ class Transaction:
     statement: str = ""
     started_at: float = field(default_factory=time.time)
     failure: BaseException | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has changes and locks that are still to be made good or undone by its session."""
+        return self.state in (State.ACTIVE, State.SAVED)
 
     @property
     def has_written(self) -> bool:

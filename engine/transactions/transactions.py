@@ -22,7 +22,7 @@ from .recovery import recover
 from .snapshots import Snapshots
 from .store import ShardStore
 from .transaction import Isolation, State, Transaction
-from .waiting import Locks
+from .waiting import IfTaken, Locks
 
 CATALOG = ("catalog",)
 """The resource that statements hold whose tables must stay as they are, and exclusively those that change them."""
@@ -31,12 +31,17 @@ CATALOG = ("catalog",)
 class Transactions:
     """Shared by all sessions. Safe for threads.
 
-    applying: told which shards are about to change, for as long as they do.
+    applying: told which shards are about to change, for as long as they do. statement: what a transaction or session
+    runs now, by its id or name.
     """
 
-    def __init__(self, applying: Callable[[Sequence[int]], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self,
+        applying: Callable[[Sequence[int]], AbstractContextManager[None]],
+        statement: Callable[[str], str] = lambda _owner: "",
+    ) -> None:
         self.gate = CommitGate()
-        self.locks = Locks()
+        self.locks = Locks(statement)
         self.snapshots = Snapshots()
         self.stores: dict[int, ShardStore] = {}
         self.active: dict[str, Transaction] = {}
@@ -79,21 +84,18 @@ class Transactions:
         *,
         shared: bool = False,
         timeout_s: float | None = None,
-    ) -> None:
+        wait: IfTaken = "wait",
+    ) -> bool:
         """Lock a key of a table's shard, or for None all rows there, to the end of the transaction.
 
-        shard: the database's number. Raises LockTimeoutError, DeadlockError, or SerializationError for a transaction
-        on a snapshot that does not show what was changed there.
+        shard: the database's number. Returns False if others have it and it is to be skipped. Raises LockTimeoutError,
+        DeadlockError, or SerializationError for a transaction on a snapshot that does not show what was changed there.
         """
         whole = rows_of(table, shard)
         owner = transaction.id
-        if key is None:
-            self.locks.acquire(owner, whole, Mode.SHARED if shared else Mode.EXCLUSIVE, timeout_s=timeout_s)
-        else:
-            intention = Mode.INTENTION_SHARED if shared else Mode.INTENTION_EXCLUSIVE
-            self.locks.acquire(owner, whole, intention, timeout_s=timeout_s)
-            mode = Mode.SHARED if shared else Mode.EXCLUSIVE
-            self.locks.acquire(owner, (whole, key), mode, timeout_s=timeout_s)
+        for resource, mode in _parts(whole, key, shared=shared):
+            if not self.locks.acquire(owner, resource, mode, timeout_s=timeout_s, wait=wait):
+                return False
         if transaction.snapshot is not None and self.snapshots.is_stale(transaction.snapshot, whole, key):
             raise SerializationError(
                 f'rows of "{table.name}" were changed by a transaction that this one does not see',
@@ -101,6 +103,17 @@ class Transactions:
             )
         if not shared:
             transaction.locked.append((whole, key))
+        return True
+
+    def unlock(
+        self, transaction: Transaction, table: Table, shard: int, key: Hashable | None, *, shared: bool
+    ) -> None:
+        """Give one lock back before the transaction ends: nothing that it has read or changed needs it."""
+        whole = rows_of(table, shard)
+        for resource, mode in _parts(whole, key, shared=shared):
+            self.locks.release(transaction.id, resource, mode)
+        if not shared:
+            transaction.locked.remove((whole, key))
 
     def commit(self, transaction: Transaction) -> None:
         """Make what it has done durable and visible, all of it or nothing. Raises errors.Error."""
@@ -156,6 +169,14 @@ class Transactions:
         transaction.state = State.ENDED
         self.active.pop(transaction.id, None)
         self.locks.release_all(transaction.id)
+
+
+def _parts(whole: Resource, key: Hashable | None, *, shared: bool) -> list[tuple[Resource, Mode]]:
+    """What is locked for a key, from the whole to the part; for None, all rows."""
+    mode = Mode.SHARED if shared else Mode.EXCLUSIVE
+    if key is None:
+        return [(whole, mode)]
+    return [(whole, Mode.INTENTION_SHARED if shared else Mode.INTENTION_EXCLUSIVE), ((whole, key), mode)]
 
 
 def rows_of(table: Table, shard: int) -> Resource:

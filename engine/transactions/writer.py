@@ -110,6 +110,7 @@ class ShardWriter:
     def forget_since(self, mark: int) -> None:
         """Take back the operations since a mark; the caller begins anew and rebuilds."""
         del self._pending[mark:]
+        self.changed = bool(self._pending or self._logged)
 
     def roll_back(self) -> None:
         """Leave the DuckDB transaction; one that DuckDB has already ended counts as left. Raises errors.Error."""

@@ -60,7 +60,7 @@ def test_parameters_of_every_style(session: Session, sql: str, parameters: Param
         ("SELECT nosuch(1)", "42883", "nosuch"),
         ("SELECT 'never closed", "42601", None),
         ("SELECT 1; SELECT 2", "42601", "SELECT 2"),
-        ("BEGIN", "0A000", None),
+        ("PREPARE TRANSACTION 'x'", "0A000", None),
         ("EXPLAIN (nosuch) SELECT 1", "42601", "nosuch"),
         ("EXPLAIN (ANALYZE, FORMAT yaml) SELECT 1", "22023", "yaml"),
         ("EXPLAIN (ANALYZE) SELECT nosuch FROM t", "42703", "nosuch"),
@@ -83,10 +83,6 @@ def test_errors_have_a_state_and_a_position_in_the_users_text(
     if error.position is not None:
         assert 1 <= error.position <= len(sql) + 1
     assert rows(session, "SELECT count(*) FROM t") == [(10,)]
-
-
-def test_what_is_not_supported_is_called_as_the_user_wrote_it(session: Session) -> None:
-    assert error_of(session, "begin transaction").message == "BEGIN is not supported yet"
 
 
 @pytest.mark.usefixtures("table")

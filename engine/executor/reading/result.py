@@ -65,6 +65,8 @@ class Result:
         self.plan = plan
         self.running: Running | None = None
         """The statement, if its session lets its rows be cancelled."""
+        self.on_error: Callable[[Error], None] | None = None
+        """Told of an error that comes while rows are fetched."""
         self._rows = list(rows)
         self._next = 0
         self._source = source
@@ -221,8 +223,10 @@ class Result:
             )
             if self._before_rows is not None:
                 self._before_rows()
-        except Error:
+        except Error as error:
             self._end()
+            if self.on_error is not None:
+                self.on_error(error)
             raise
         if size is None or not rows:
             self._end()
