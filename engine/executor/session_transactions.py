@@ -208,7 +208,7 @@ class SessionTransactions:
             for writer in writers:
                 writer.roll_back()
                 writer.begin()
-                writer.look()
+                self._look(writer)
         for writer in writers:
             writer.rebuild()
         transaction.state = State.ACTIVE
@@ -311,7 +311,7 @@ class SessionTransactions:
             else:
                 with self.shared.gate.snapshot():
                     writer.begin()
-                    writer.look()
+                    self._look(writer)
         return writer
 
     # Reading
@@ -371,11 +371,15 @@ class SessionTransactions:
             self._begin_reading(connection or self._connections.gateway, numbers)
         run()
 
-    def end_reading(self) -> None:
-        """Nobody needs the snapshot of the gateway's connection any more. Raises errors.Error."""
+    def end_reading(self, of: duck.Connection | None = None) -> None:
+        """Nobody needs the snapshot that `read_together` took any more. Raises errors.Error.
+
+        of: the connection on which it was taken, for a result that may end when there is a newer one on another.
+        """
+        if self._reading is None or (of is not None and of is not self._reading):
+            return
         connection, self._reading = self._reading, None
-        if connection is not None:
-            duck.clean_up(connection, "COMMIT")
+        duck.clean_up(connection, "COMMIT")
 
     def leave(self, connection: duck.Connection) -> None:
         """A connection was given away, with its snapshot."""
@@ -391,18 +395,27 @@ class SessionTransactions:
     def _refresh(self, transaction: Transaction, numbers: Collection[int] | None) -> None:
         """Let the writers see what was committed since; numbers: shards of which the gateway must see as much."""
         writers = transaction.writers.values()
-        if numbers is None and all(writer.base == writer.store.commits for writer in writers):
+        if numbers is None and all(writer.base == self._commits_of(writer) for writer in writers):
             return
         with self.shared.gate.snapshot():
-            stale = [writer for writer in writers if writer.base != writer.store.commits]
+            stale = [writer for writer in writers if writer.base != self._commits_of(writer)]
             for writer in stale:
                 writer.roll_back()
                 writer.begin()
-                writer.look()
+                self._look(writer)
             if numbers is not None:
                 self._begin_reading(self._connections.gateway, numbers)
         for writer in stale:
             writer.rebuild()
+
+    def _look(self, writer: ShardWriter) -> None:
+        """Take a writer's snapshot. The caller is inside the gate, so that nobody commits meanwhile."""
+        writer.store.look(writer.connection)
+        writer.base = self._commits_of(writer)
+
+    def _commits_of(self, writer: ShardWriter) -> tuple[int, int]:
+        """How many commits there were so far of all that a writer sees: its shard, and the reference tables."""
+        return writer.store.commits, self.shared.stores[REFERENCE_SHARD].commits
 
     def _hold(self, transaction: Transaction) -> None:
         """Take the snapshots of a transaction that reads everything as of one moment, unless it has them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..catalog.model import REFERENCE_SHARD, Table
@@ -225,7 +226,7 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
                 _shards_read(context, plan), lambda: _start(gateway, merged, parameters, parsed)
             )
             columns = _named(columns_of(gateway), plan)
-            return Result(columns, "SELECT", source=gateway, on_close=transactions.end_reading)
+            return Result(columns, "SELECT", source=gateway, on_close=partial(transactions.end_reading, gateway))
     except (ProgrammingError, DataError, IntegrityError) as error:
         if plan.tier is Tier.ROUTE and not isinstance(error, ProgrammingError):
             raise
@@ -243,7 +244,7 @@ def _run_on_shard(context: Context, plan: Plan, shard: int, sql: str, parameters
         {shard}, lambda: _start(connection, sql, parameters, None), connection=connection
     )
     return Result(
-        columns_of(connection), "SELECT", source=connection, text=sql, on_close=transactions.end_reading
+        columns_of(connection), "SELECT", source=connection, text=sql, on_close=partial(transactions.end_reading, connection)
     )
 
 
@@ -265,7 +266,7 @@ def _as_written(context: Context, sql: str, parameters: Parameters, error: Error
     gateway = context.connections.gateway
     numbers = list(context.gateway.transactions.stores)
     transactions.read_together(numbers, lambda: _start(gateway, sql, parameters, None))
-    return Result(columns_of(gateway), "SELECT", source=gateway, text=sql, on_close=transactions.end_reading)
+    return Result(columns_of(gateway), "SELECT", source=gateway, text=sql, on_close=partial(transactions.end_reading, gateway))
 
 
 def _named(columns: tuple[Column, ...], plan: Plan) -> tuple[Column, ...]:

@@ -39,8 +39,8 @@ class ShardWriter:
         self.store = store
         self.connection = connection
         self.transaction = transaction
-        self.base: int | None = None
-        """How many commits of the shard its snapshot shows; None if nobody needs to know."""
+        self.base: tuple[int, int] | None = None
+        """How many commits of the shard, and of the reference tables, its snapshot shows; None if nobody asks."""
         self.is_open = False
         self.committed: int | None = None
         """The number of its commit, once it was made visible."""
@@ -65,11 +65,6 @@ class ShardWriter:
         """Begin the DuckDB transaction; its snapshot is taken when it first looks at the shard."""
         self.is_open = True  # First: one that is interrupted may have begun.
         duck.execute(self.connection, "BEGIN")
-
-    def look(self) -> None:
-        """Take the snapshot now. The caller is inside the gate, so that `base` is certain."""
-        self.store.look(self.connection)
-        self.base = self.store.commits
 
     def execute(self, sql: str, parameters: Parameters = None) -> duck.Connection:
         """Run a statement that is deterministic, and record it. Raises errors.Error."""
