@@ -45,6 +45,14 @@ def execute(
         return duck.execute(connection, composed.sql, parameters_in(composed.sql, parameters))
 
 
+def execute_whole(
+    connection: duck.Connection, composed: Composed, parameters: Parameters = None
+) -> duck.Connection:
+    """Run all of a statement, with all of its parameters, numbered or not. Raises errors.Error."""
+    with _positions(composed.user_position):
+        return duck.execute(connection, composed.sql, parameters)
+
+
 def check(connection: duck.Connection, composed: Composed, parameters: Parameters = None) -> None:
     """Have DuckDB say what is wrong with it, if anything is, without running it. Raises errors.Error.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ..errors import Error
-from ..storage import duck, shard
+from ..storage import duck, settings, shard
 from ..transactions.transactions import Transactions
 from ..types import Parameters
 from .session_transactions import SessionTransactions
@@ -38,6 +38,7 @@ class SessionConnections:
         self.gateway = self._new_gateway()
         self._shards: dict[int, duck.Connection] = {}
         self._settings: dict[str, tuple[str, Parameters]] = {}
+        self._deviating: tuple[int, settings.Settings] | None = None
         self.on_interrupt: set[Callable[[], None]] = set()
         """What else must be told of an interruption of the running statement: its streams."""
 
@@ -86,6 +87,12 @@ class SessionConnections:
         self.transactions.leave(given)
         self.on_interrupt.clear()  # Streams go with the connection that reads them.
         return given
+
+    def deviating(self, version: int) -> settings.Settings:
+        """The settings that go with what the session's statements do, into the log. version: the gateway's."""
+        if self._deviating is None or self._deviating[0] != version:
+            self._deviating = version, settings.deviating(self.gateway)
+        return self._deviating[1]
 
     def repeat_on_shards(self, key: str, sql: str, parameters: Parameters = None) -> None:
         """Run a statement that the gateway has run on each connection to a shard, now and whenever one is made.

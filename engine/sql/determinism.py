@@ -139,11 +139,13 @@ class Instant:
 
 
 def instants(text: str) -> list[Instant]:
-    """The calls of `now()` and its like in a text, for which their values can be put."""
+    """The calls of `now()` and its like in a text, up to RETURNING, for which their values can be put."""
     lexemes = significant(text)
     found: list[Instant] = []
     for index, lexeme in enumerate(lexemes):
         name = lexeme.identifier.lower()
+        if lexeme.upper == "RETURNING":
+            break  # A value in place of a call would be the name of a column.
         if (
             lexeme.kind is not Kind.WORD
             or name not in _INSTANTS
@@ -156,6 +158,15 @@ def instants(text: str) -> list[Instant]:
         elif name in _BARE_INSTANTS and called[:1] not in (["("], ["."]):
             found.append(Instant(lexeme.start, lexeme.end, name))
     return found
+
+
+def without_instants(text: str) -> str:
+    """The text with NULL in place of these calls: what else it has may be judged by that."""
+    kept, position = "", 0
+    for one in instants(text):
+        kept += f"{text[position : one.start]}NULL"
+        position = one.end
+    return kept + text[position:]
 
 
 def _is_steady(lexemes: Sequence[Lexeme], own: frozenset[str]) -> bool:

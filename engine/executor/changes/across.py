@@ -20,6 +20,7 @@ from ...sql.change import Action, ChangeParts, takes_all_columns, unqualified
 from ...sql.lexer import Kind, significant
 from ...sql.reader import Piece
 from ...storage import duck
+from ...storage.settings import Settings
 from ...types import Parameters, quote_identifier
 from ..composed import Composed, check, execute, shown_as
 from ..connections import SessionConnections
@@ -28,6 +29,7 @@ from ..reading.result import Result
 from .columns import Described, Insertable, column_of, described_columns, row_count, stand_in
 from .identity import ROW, Identity, identity_of, old_name
 from .job import no_shard
+from .replaying import settings_for
 from .staged_change import (
     PLACE,
     SHARD,
@@ -76,6 +78,7 @@ class Target:
     shards: tuple[int, ...]
     described: Described
     identity: Identity
+    settings: Settings
     text: str
     parts: ChangeParts
 
@@ -98,13 +101,21 @@ class Target:
         return Assigned(known.column.name, (Piece(known.default or "NULL", None),))
 
 
-def target_of(gateway: Gateway, table: Table, parts: ChangeParts, text: str, shards: Sequence[int]) -> Target:
+def target_of(
+    gateway: Gateway,
+    connections: SessionConnections,
+    table: Table,
+    parts: ChangeParts,
+    text: str,
+    shards: Sequence[int],
+) -> Target:
     """The target of a statement, if its rows can be numbered. Raises NotSupportedError."""
     described = described_columns(gateway, table)
     # Conditions that no shard can meet are still judged, by one that then finds no row.
     identity = identity_of(gateway, table, [one.column for one in described.insertable])
     alias = parts.alias or table.name
-    target = Target(table, alias, tuple(shards) or (0,), described, identity, text, parts)
+    settings = settings_for(gateway, connections, table)
+    target = Target(table, alias, tuple(shards) or (0,), described, identity, settings, text, parts)
     _check_no_row_numbers(target)
     return target
 
@@ -174,6 +185,7 @@ def carry(
         stage,
         tuple(one.step for one in computed),
         target.identity,
+        target.settings,
         tuple(one.column.name for one in target.columns),
         tuple(target.own(returning)) if returning is not None else (),
         parameters,

@@ -1,4 +1,7 @@
-"""INSERT … ON CONFLICT DO UPDATE that sets the shard key: a row in conflict may have to move to another shard.
+"""INSERT … ON CONFLICT DO UPDATE that the shards cannot do alone.
+
+If it sets the shard key, a row in conflict may have to move to another shard. If it could give something else when it
+runs again, as with `random()`, the gateway works out the values.
 
 Promises: what DuckDB does: of several new rows with one key the first counts, bare names mean the target's columns.
 Leaves to others: every other ON CONFLICT, which each shard resolves for its own rows (`insert.py`).
@@ -6,10 +9,12 @@ Leaves to others: every other ON CONFLICT, which each shard resolves for its own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 
 from ...catalog.model import Table
-from ...errors import ProgrammingError
+from ...errors import NotSupportedError, ProgrammingError
+from ...sql.determinism import is_replayable_expression
 from ...sql.insert import ConflictUpdate, InsertParts, parse_conflict
 from ...sql.parameters import parameters_in
 from ...storage import duck, shard
@@ -19,7 +24,9 @@ from ..connections import SessionConnections
 from ..gateway import Gateway
 from ..reading.result import Result
 from .columns import Insertable
+from .job import without_returning
 from .merge import run_merge
+from .replaying import own_names
 
 
 def moving_conflict(table: Table, parts: InsertParts) -> ConflictUpdate | None:
@@ -29,6 +36,39 @@ def moving_conflict(table: Table, parts: InsertParts) -> ConflictUpdate | None:
     if conflict is None or not any(column.lower() in key for column in conflict.columns):
         return None
     return conflict
+
+
+def computed_conflict(gateway: Gateway, table: Table, parts: InsertParts) -> ConflictUpdate | None:
+    """The ON CONFLICT DO UPDATE of an INSERT, if the gateway must compute what it does. Raises NotSupportedError."""
+    if is_replayable_expression(without_returning(parts.tail), own_names(gateway)):
+        return moving_conflict(table, parts)
+    conflict = parse_conflict(parts.tail)
+    if conflict is None:
+        raise NotSupportedError(
+            "this form of ON CONFLICT is not understood where its values may differ from one run to the next",
+            hint="Write one column and its value at a time.",
+        )
+    return conflict
+
+
+def named_replacement(gateway: Gateway, table: Table, parts: InsertParts, unsteady: Set[str]) -> InsertParts:
+    """INSERT OR REPLACE as the ON CONFLICT that it means, if it leaves out columns with these unsteady defaults.
+
+    Their values come with the rows then, and must not take the place of what is there.
+    """
+    if parts.verb != "INSERT OR REPLACE INTO" or parts.columns is None:
+        return parts
+    named = {name.lower() for name in parts.columns}
+    if all(name.lower() in named for name in unsteady):
+        return parts
+    unique = {name.lower() for name in _unique_columns(gateway, table)}
+    sets = ", ".join(
+        f"{quote_identifier(name)} = excluded.{quote_identifier(name)}"
+        for name in parts.columns
+        if name.lower() not in unique
+    )
+    action = f"UPDATE SET {sets}" if sets else "NOTHING"
+    return replace(parts, verb="INSERT INTO", tail=f"ON CONFLICT DO {action} {parts.tail}")
 
 
 def run_conflict(

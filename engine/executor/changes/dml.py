@@ -28,7 +28,7 @@ from ...sql.sequences import draws
 from ...storage import duck
 from ...storage.operations import Operation
 from ...types import Column, Parameters, Row
-from ..composed import Composed, check, numbered_from
+from ..composed import Composed, check, execute_whole, numbered_from
 from ..connections import SessionConnections
 from ..gateway import Gateway
 from ..reading.binding import shard_table, shards_of
@@ -38,9 +38,10 @@ from .across import change_rows, judge, target_of
 from .columns import drawing_defaults
 from .copying import run_copy
 from .insert import changed, run_insert, values_shard
+from .instants import with_values
 from .merge import merge
 from .pinned import PinnedRows
-from .unsteady import calls_unsteady_function
+from .replaying import may_run_again, settings_for
 
 
 def run(
@@ -117,13 +118,16 @@ def _all_shards(table: Table) -> tuple[int, ...]:
     return tuple(range(table.strategy.shard_count))
 
 
+_DIFFERS = "what it does could differ from one run to the next"
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
     """An UPDATE, DELETE or MERGE of a table of the catalog, and how it runs.
 
     text: with its parameters numbered. routes: of its tables, the target's first. across: why no shard can make its
-    part alone; None if each can. pinned: the shard keys of the rows that it reads and writes, if it names them and each
-    shard makes its part alone.
+    part alone; None if each can. pinned: the shard keys of the rows that it reads and writes, if it names them and
+    neither reads others nor moves any.
     """
 
     table: Table
@@ -149,10 +153,12 @@ def _change(
     if planned is None:
         return _elsewhere(gateway, connections, sql, parameters, verb)
     if planned.across is None:
-        return _alone(connections, planned, sql, parameters)
+        return _alone(gateway, connections, planned, sql, parameters)
     check_parameters(planned.text, parameters)
     with numbered_from(sql):
-        target = target_of(gateway, planned.table, planned.parts, planned.text, planned.routes[0].shards)
+        target = target_of(
+            gateway, connections, planned.table, planned.parts, planned.text, planned.routes[0].shards
+        )
         judge(connections, target, parameters)
         if verb == "MERGE":
             return merge(connections, target, parameters)
@@ -178,23 +184,30 @@ def _elsewhere(
 
 
 def _alone(
-    connections: SessionConnections, planned: PlannedChange, sql: str, parameters: Parameters
+    gateway: Gateway,
+    connections: SessionConnections,
+    planned: PlannedChange,
+    sql: str,
+    parameters: Parameters,
 ) -> Result:
-    """Run the user's own text on each shard."""
+    """Run the user's own text on each shard, with one value for `now()` on all."""
     verb, returning = planned.parts.verb, planned.parts.returning is not None
     # A condition that no shard can meet is still judged by one, which also knows the columns of RETURNING.
     numbers = [planned.table.placements[shard] for shard in planned.routes[0].shards or (0,)]
     results: list[Row] = []
     columns: tuple[Column, ...] = ()
     count = 0
+    settings = settings_for(gateway, connections, planned.table, sql, parameters)
     with connections.transactions.atomic(numbers) as writers:
+        text = with_values(next(iter(writers.values())).connection, sql)
+        operation = Operation(text.sql, parameters, settings=settings)
         for number, writer in writers.items():
             with work(CHANGE, number) as done:
-                duck.execute(writer.connection, sql, parameters)
+                execute_whole(writer.connection, text, parameters)
                 outcome = changed(writer.connection, verb, returning)
                 done.rows = outcome.rowcount
             if outcome.rowcount:
-                writer.record(Operation(sql, parameters))
+                writer.record(operation)
             columns = outcome.columns
             results += outcome.fetchall()
             count += outcome.rowcount
@@ -208,7 +221,9 @@ def _routes_of_rows(
     if planned is None:
         return []
     with numbered_from(sql):
-        target = target_of(gateway, planned.table, planned.parts, planned.text, planned.routes[0].shards)
+        target = target_of(
+            gateway, connections, planned.table, planned.parts, planned.text, planned.routes[0].shards
+        )
         judge(connections, target, parameters)
     return list(planned.routes)
 
@@ -228,20 +243,22 @@ def planned_change(gateway: Gateway, sql: str, parameters: Parameters) -> Planne
         reason = "it is computed at the gateway"
         return PlannedChange(table, parts, text, (_whole(table, parts.alias or table.name, reason),), reason)
     conditions = collect(analysis)
-    across = _why_not_alone(gateway, analysis, target, conditions, parts, parameters)
+    across = _why_not_alone(gateway, analysis, target, conditions, parts)
     route = routers(analysis, conditions)[target].route(parameters)
+    pinned = None
+    if across in (None, _DIFFERS) and len(analysis.refs) == 1:
+        # What the rows of other keys say may change until the locks of these are held.
+        pinned = PinnedRows.of_conditions(table, conditions.comparisons[target])
     if across is None:
         others = [
             router.route(parameters)
             for ref, router in routers(analysis, conditions).items()
             if ref is not target
         ]
-        # What the rows of other keys say may change until the locks of these are held.
-        pinned = None if others else PinnedRows.of_conditions(table, conditions.comparisons[target])
         return PlannedChange(table, parts, text, (route, *others), None, pinned)
     read = [_whole(ref.table, ref.name, "read at the gateway") for ref in analysis.refs if ref is not target]
     route = replace(route, reason=f"{route.reason}; computed at the gateway: {across}")
-    return PlannedChange(table, parts, text, (route, *read), across)
+    return PlannedChange(table, parts, text, (route, *read), across, pinned)
 
 
 def _whole(table: Table, name: str, reason: str) -> TableRoute:
@@ -260,7 +277,6 @@ def _why_not_alone(
     target: TableRef,
     conditions: Conditions,
     parts: ChangeParts,
-    parameters: Parameters,
 ) -> str | None:
     """Why the shards cannot each make their part of a change with the user's own text; None if they can."""
     if parts.verb == "MERGE":
@@ -284,9 +300,8 @@ def _why_not_alone(
         return "a row whose shard key changes moves"
     if not aligned([ref for ref in analysis.refs if not ref.table.is_reference], conditions):
         return "its rows depend on rows of other shards"
-    shards = routers(analysis, conditions)[target].shards(parameters)
-    if len(shards) > 1 and calls_unsteady_function(analysis.text):
-        return "it calls a function that has one value for the whole statement"
+    if not may_run_again(gateway, target.table, analysis.text):
+        return _DIFFERS
     return None
 
 

@@ -9,7 +9,7 @@ A row that ON CONFLICT DO UPDATE gives another shard key may have to move: such 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -24,18 +24,21 @@ from ...sql.insert import InsertParts, parse_insert
 from ...sql.parameters import check_parameters, parameters_in
 from ...sql.sequences import draws
 from ...storage import duck
+from ...storage.operations import Operation
 from ...types import Column, Parameters, quote_identifier
-from ..composed import Composed, at_position, check, execute, numbered_from, shown_as
+from ..composed import Composed, at_position, check, execute, execute_whole, numbered_from, shown_as
 from ..connections import SessionConnections
 from ..gateway import Gateway
 from ..reading.binding import shard_table, shards_of
 from ..reading.recording import CHANGE, work
 from ..reading.result import Result, columns_of
 from .columns import Insertable, column_of, drawing_defaults, insertable_columns, row_count
-from .conflict import moving_conflict, run_conflict
+from .conflict import computed_conflict, moving_conflict, named_replacement, run_conflict
+from .instants import with_values
 from .job import Load
 from .load import load
 from .pinned import PinnedRows
+from .replaying import may_run_again, settings_for, unsteady_defaults
 
 _STAGING = "__duckraft_staging"
 
@@ -56,8 +59,12 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
     shard = values_shard(gateway, table, parts, sql, parameters)
     if shard is not None:
         with connections.transactions.atomic([shard]) as writers, work(CHANGE, shard) as done:
-            connection = writers[shard].execute(sql, parameters)
-            result = changed(connection, "INSERT 0", parts.returning)
+            writer = writers[shard]
+            text = with_values(writer.connection, sql)
+            execute_whole(writer.connection, text, parameters)
+            result = changed(writer.connection, "INSERT 0", parts.returning)
+            settings = settings_for(gateway, connections, table, sql, parameters)
+            writer.record(Operation(text.sql, parameters, settings=settings))
             done.rows = result.rowcount
         return result
     check_parameters(sql, parameters)
@@ -68,12 +75,14 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
             # DuckDB checks names, types and the number of columns before a row moves.
             check(connection, target, parameters)
             parts = _with_names(connection, parts, parameters)
-        conflict = moving_conflict(table, parts)
+        conflict = computed_conflict(gateway, table, parts)
         if conflict is not None:
             execute(connection, target, parameters)
             rows = f"temp.{_STAGING}"
             return run_conflict(gateway, connections, table, columns, parts, conflict, rows, parameters)
-        given = _given(table, columns, parts)
+        unsteady = unsteady_defaults(gateway, columns)
+        parts = named_replacement(gateway, table, parts, unsteady)
+        given = _given(table, columns, parts, unsteady)
         if parts.is_values:
             execute(connection, target, parameters)
             names = ", ".join(quote_identifier(column.name) for column in given)
@@ -102,7 +111,9 @@ def values_shard(
     sql: str,
     parameters: Parameters,
 ) -> int | None:
-    """The database's shard that all rows of a VALUES list belong to; None if there is no one such, or none certain."""
+    """The database's shard that can run an INSERT of a VALUES list by itself; None if there is no one certain."""
+    if not (parts.is_values and may_run_again(gateway, table, sql)):
+        return None
     if table.is_reference:
         return table.placements[0] if _runs_alone(gateway, table, parts, sql) is not None else None
     pinned = pinned_values(gateway, table, parts, sql)
@@ -179,11 +190,13 @@ def _with_names(connection: duck.Connection, parts: InsertParts, parameters: Par
     return replace(parts, columns=tuple(column.name for column in columns_of(connection)), by_name=False)
 
 
-def _given(table: Table, columns: Sequence[Insertable], parts: InsertParts) -> list[Column]:
+def _given(
+    table: Table, columns: Sequence[Insertable], parts: InsertParts, unsteady: Set[str]
+) -> list[Column]:
     """The columns that the rows carry to the shards, in the order in which the statement names them.
 
-    A shard must not work out defaults that decide on the shard, or that are one value for the whole statement, as
-    `now()` is. Where there is a conflict to resolve, only the named columns replace what is there.
+    A shard must not work out defaults that decide on the shard, or the unsteady ones, as `now()` is one. Where there
+    is a conflict to resolve, INSERT OR REPLACE replaces the named columns only.
     """
     if parts.columns is None:
         return [one.column for one in columns]
@@ -195,7 +208,11 @@ def _given(table: Table, columns: Sequence[Insertable], parts: InsertParts) -> l
         one.column
         for one in columns
         if one.column.name.lower() not in folded
-        and (one.column.name.lower() in key or (one.default is not None and not resolves))
+        and (
+            one.column.name.lower() in key
+            or one.column.name in unsteady
+            or (one.default is not None and not resolves)
+        )
     ]
 
 
@@ -239,6 +256,7 @@ def load_all(gateway: Gateway, connections: SessionConnections, job: Load) -> Re
         job = replace(job, dealt=row_count(gateway.instance, job.table))
     if gateway.catalog.sequences:
         job = _with_drawn_defaults(gateway, job)
+    job = replace(job, settings=settings_for(gateway, connections, job.table, job.tail, job.parameters))
     with connections.transactions.atomic(shards_of(job.table)) as writers:
         by_shard = {shard: writers[number] for shard, number in enumerate(job.table.placements)}
         loaded = load(connections.gateway, by_shard, job)

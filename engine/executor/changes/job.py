@@ -16,6 +16,7 @@ from ...sql.lexer import Kind, significant
 from ...sql.parameters import parameters_in
 from ...storage.operations import Operation
 from ...storage.rows import ROWS_NAME, Rows
+from ...storage.settings import Settings
 from ...types import Column, Parameters, Row, quote_identifier
 from ..reading.binding import shard_table
 
@@ -36,6 +37,7 @@ class Load:
 
     dealt: how many rows a spread table has already, so that small loads go on where the last one ended.
     tail: `ON CONFLICT …` and `RETURNING …`, as in INSERT. verb: `INSERT INTO`, `INSERT OR REPLACE INTO`, ….
+    settings: with which its operations are to run again.
     """
 
     table: Table
@@ -47,6 +49,7 @@ class Load:
     tail: str = ""
     returning: bool = False
     dealt: int = 0
+    settings: Settings = ()
 
     @property
     def keeps_first(self) -> bool:
@@ -68,7 +71,7 @@ class Load:
         columns = ", ".join(quote_identifier(name) for name in self.columns)
         target = shard_table(self.table, shard) + self.target_alias
         sql = f"{self.verb} {target} ({columns}) SELECT * FROM {ROWS_NAME} {tail}".rstrip()
-        return Operation(sql, parameters_in(tail, self.parameters), rows)
+        return Operation(sql, parameters_in(tail, self.parameters), rows, self.settings)
 
     def numbered_query(self) -> str:
         """The query with each row's shard number beside it, NULL for a row without a shard. Not for spread tables."""

@@ -50,7 +50,7 @@ def run_merge(
     if parts is None:
         invariant(False, "this MERGE is one of the known forms")
         raise AssertionError
-    target = target_of(gateway, table, parts, text, range(table.strategy.shard_count))
+    target = target_of(gateway, connections, table, parts, text, range(table.strategy.shard_count))
     judge(connections, target, parameters)
     return merge(connections, target, parameters)
 

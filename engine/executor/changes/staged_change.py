@@ -24,6 +24,7 @@ from ...sql.reader import Piece
 from ...storage import duck
 from ...storage.operations import Operation
 from ...storage.rows import ROWS_NAME, bound, rows_of
+from ...storage.settings import Settings
 from ...transactions.writer import ShardWriter
 from ...types import Column, Parameters, Row, quote_identifier, quote_string
 from ..composed import at_position
@@ -57,8 +58,9 @@ class Step:
 class StagedChange:
     """Staged rows and what to do with them.
 
-    stage: the full name of their table. identity: of the rows. insertable: the columns that a row which moves takes
-    with it. returning: the user's pieces of the list behind RETURNING, of which there are none without one.
+    stage: the full name of their table. identity: of the rows. settings: with which its operations are to run again.
+    insertable: the columns that a row which moves takes with it. returning: the user's pieces of the list behind
+    RETURNING, of which there are none without one.
     """
 
     verb: str
@@ -67,6 +69,7 @@ class StagedChange:
     stage: str
     steps: tuple[Step, ...]
     identity: Identity
+    settings: Settings
     insertable: tuple[str, ...]
     returning: tuple[Piece, ...] = ()
     parameters: Parameters = None
@@ -201,7 +204,8 @@ class _Carrier:
         with work(CHANGE, number) as done:
             # In one piece: with its first rows changed, a second piece might find other rows than meant.
             fed = next(rows_of(self._gateway, query, [kind for _, kind in columns], whole=True), None)
-            operation = Operation(statement(ROWS_NAME if fed is not None else f"({query})"), None, fed)
+            sql = statement(ROWS_NAME if fed is not None else f"({query})")
+            operation = Operation(sql, None, fed, self._change.settings)
             given = self._given(self._writers[number].connection, operation, returning)
             if fed is not None:
                 self._writers[number].record(operation)
