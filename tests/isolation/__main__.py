@@ -78,7 +78,7 @@ def bank_command(seconds: float, kills: int, accounts: int, writers: int, seed: 
     begun = time.monotonic()
     books = bank.run(bank.Settings(seconds, kills, accounts, writers, seed, plain), click.echo)
     click.echo(f"{books}, {time.monotonic() - begun:.0f} s")
-    for line in books.wrong:
+    for line in books.wrong[:20]:
         click.echo(f"  {line}")
     raise SystemExit(1 if books.wrong else 0)
 

@@ -24,8 +24,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from duckraft.engine.errors import Error
-
 from .clients import Execute, Plain, Sharded, Store, transaction
 from .history import Level
 
@@ -261,7 +259,7 @@ def _work(store: Store, settings: Settings, life: int, report: Callable[[str], N
             found.append(again("SELECT sum(balance) FROM account"))
 
         if (error := transaction(again, store.begin(Level.REPEATABLE_READ), work)) is not None:
-            if error.sqlstate not in store.retryable:
+            if error.sqlstate not in store.retryable(Level.REPEATABLE_READ):
                 raise error
             report("retry")
             return
@@ -325,10 +323,11 @@ class _Teller:
             for sql, parameters in steps:
                 self.execute(sql, parameters)
 
-        error: Error | None = transaction(self.execute, self.store.begin(rng.choice(list(Level))), work)
+        level = rng.choice(list(Level))
+        error = transaction(self.execute, self.store.begin(level), work)
         if error is None:
             self.report(f"moved {self.number}")
-        elif error.sqlstate in self.store.retryable:
+        elif error.sqlstate in self.store.retryable(level):
             self.report("retry")
         else:
             raise error

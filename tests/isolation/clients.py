@@ -25,12 +25,7 @@ Execute = Callable[..., list[Row]]
 
 
 class Store(Protocol):
-    """A database that several threads use, each with a session of its own.
-
-    retryable: the SQLSTATEs after which the same transaction may succeed when it is run again.
-    """
-
-    retryable: frozenset[str]
+    """A database that several threads use, each with a session of its own."""
 
     def connect(self) -> Execute:
         """A new session."""
@@ -40,6 +35,10 @@ class Store(Protocol):
         """The statement that begins a transaction of this level."""
         ...
 
+    def retryable(self, level: Level) -> frozenset[str]:
+        """The SQLSTATEs after which the same transaction of this level may succeed when it is run again."""
+        ...
+
     def close(self) -> None:
         """Close it with all its sessions."""
         ...
@@ -47,8 +46,6 @@ class Store(Protocol):
 
 class Sharded:
     """duckraft, in memory or in a directory."""
-
-    retryable = frozenset({"40001", "40P01"})
 
     def __init__(self, path: Path | None, shards: int) -> None:
         self.database = Database.open(path, shards=shards)
@@ -67,15 +64,17 @@ class Sharded:
         """`BEGIN ISOLATION LEVEL …`."""
         return f"BEGIN ISOLATION LEVEL {level.sql}"
 
+    def retryable(self, level: Level) -> frozenset[str]:
+        """Deadlocks; and serialization failures, where a transaction cannot go on with newer rows."""
+        return frozenset({"40P01"} if level <= Level.READ_COMMITTED else {"40001", "40P01"})
+
     def close(self) -> None:
         """Close the database with its sessions."""
         self.database.close()
 
 
 class Plain:
-    """One plain DuckDB. Of two who insert a key at a time, one is told of a duplicate that it cannot see."""
-
-    retryable = frozenset({"40001", "23505"})
+    """One plain DuckDB."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.connection = duckdb.connect(str(path) if path is not None else ":memory:")
@@ -92,6 +91,10 @@ class Plain:
     def begin(self, level: Level) -> str:  # noqa: ARG002
         """`BEGIN`: whatever the level, DuckDB gives a snapshot."""
         return "BEGIN"
+
+    def retryable(self, level: Level) -> frozenset[str]:  # noqa: ARG002
+        """Conflicts. Of two who insert a key at a time, one is told of a duplicate that it cannot see."""
+        return frozenset({"40001", "23505"})
 
     def close(self) -> None:
         """Close the database."""

@@ -208,6 +208,7 @@ class _Worker:
     def _repeat(self, execute: Execute, steps: Sequence[Step], *, atomic: bool = False) -> None:
         """Run a transaction until it commits. atomic: without BEGIN and COMMIT."""
         begin = None if atomic else self.store.begin(self.settings.level)
+        retryable = self.store.retryable(Level.READ_COMMITTED if atomic else self.settings.level)
         for _ in range(_ATTEMPTS_MAX):
             operations: list[Operation] = []
             begin_ns = time.monotonic_ns()
@@ -217,7 +218,7 @@ class _Worker:
                 for key in (key for step in steps if step.kind.appends for key in step.keys):
                     self.keys.note_append(key)
                 return
-            if error.sqlstate not in self.store.retryable:
+            if error.sqlstate not in retryable:
                 raise RunFailedError(f"{error.sqlstate} {error} in {self.history[-1]}") from error
             self.retried[error.sqlstate] = self.retried.get(error.sqlstate, 0) + 1
         raise RunFailedError(f"{_ATTEMPTS_MAX} attempts failed: {self.history[-1]}")
