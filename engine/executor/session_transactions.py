@@ -61,6 +61,8 @@ class SessionTransactions:
         self.session = session
         self.current: Transaction | None = None
         self.lock_timeout_s: float | None = None
+        self.default_read_only = False
+        """Whether transactions that do not say it may only read."""
         self._connections = connections
         self._before_commit = before_commit
         self._reading: duck.Connection | None = None
@@ -201,16 +203,10 @@ class SessionTransactions:
             return
         marks = self._savepoints.go_back(name)
         self.end_reading()
-        writers = transaction.writers.values()
-        for writer in writers:
+        for writer in transaction.writers.values():
             writer.forget_since(marks.get(writer.number, 0))
-        with self.shared.gate.snapshot():
-            for writer in writers:
-                writer.roll_back()
-                writer.begin()
-                self._look(writer)
-        for writer in writers:
-            writer.rebuild()
+            writer.base = None  # It begins anew.
+        self._refresh(transaction, None)
         transaction.state = State.ACTIVE
 
     # Changing
@@ -230,8 +226,9 @@ class SessionTransactions:
                 sqlstate="25001",
                 hint="COMMIT or ROLLBACK first: each change of definitions is a transaction of its own.",
             )
-        transaction = self.shared.begin(self.session, implicit=True)
+        transaction = self.shared.begin(self.session, read_only=self.default_read_only, implicit=True)
         try:
+            transaction.check_may_write("changes of definitions")
             self.shared.locks.acquire(transaction.id, CATALOG, Mode.EXCLUSIVE, timeout_s=self.lock_timeout_s)
             yield
         finally:
@@ -245,7 +242,9 @@ class SessionTransactions:
             yield self.current
             return
         interruption.go_on()
-        transaction = self.current = self.shared.begin(self.session, implicit=True, statement=statement)
+        transaction = self.current = self.shared.begin(
+            self.session, read_only=self.default_read_only, implicit=True, statement=statement
+        )
         try:
             yield transaction
             if transaction.has_written:

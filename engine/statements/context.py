@@ -31,8 +31,8 @@ class Context:
     has_own_state: whether it has made something on its connection to the gateway that another one would lack, such as
     temporary tables. own_settings: those of duckraft's settings that were set, as text. prepared: its prepared
     statements, by folded name. binding: how fragments reach the merge SQL, "attached" or "streamed".
-    statement_timeout_s: how long a statement may run; None for as long as it takes. default_isolation,
-    default_read_only: how transactions begin that do not say it. limits: what ends its transactions from outside.
+    statement_timeout_s: how long a statement may run; None for as long as it takes. default_isolation: of
+    transactions that do not name one. limits: what ends its transactions from outside.
     """
 
     def __init__(self, gateway: Gateway, plans: Callable[[], PlanCache], session: str = "") -> None:
@@ -53,7 +53,6 @@ class Context:
         self.allowed_joins: frozenset[JoinStrategy] | None = None
         self.statement_timeout_s: float | None = None
         self.default_isolation = Isolation.READ_COMMITTED
-        self.default_read_only = False
         self.own_settings: dict[str, str] = {}
         self.prepared: dict[str, Prepared] = {}
         self._plans = plans

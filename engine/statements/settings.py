@@ -126,7 +126,7 @@ def _set_isolation(context: Context, value: str) -> None:
 
 
 def _set_read_only(context: Context, value: str) -> None:
-    context.default_read_only = value == "on"
+    context.connections.transactions.default_read_only = value == "on"
 
 
 _EFFECTS: dict[str, Callable[[Context, str], None]] = {

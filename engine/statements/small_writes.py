@@ -47,7 +47,7 @@ def _known(context: Context, sql: str, parameters: Parameters) -> KnownWrite | N
     """What is known of a statement, if its text alone says what it does, whichever session sends it."""
     if not begins_as_write(sql) or not context.gateway.catalog.tables:
         return None
-    if context.has_own_macros or context.default_read_only:
+    if context.has_own_macros or context.connections.transactions.default_read_only:
         return None
     transaction = context.connections.transactions.current
     if transaction is not None and transaction.state is not State.ACTIVE:

@@ -61,7 +61,11 @@ def shown(context: Context, sql: str) -> Result | None:
         level = context.default_isolation if transaction is None else transaction.isolation
         return _shown("transaction_isolation", level)
     if words == ["transaction_read_only"]:
-        read_only = context.default_read_only if transaction is None else transaction.read_only
+        read_only = (
+            context.connections.transactions.default_read_only
+            if transaction is None
+            else transaction.read_only
+        )
         return _shown("transaction_read_only", _on_or_off(read_only))
     return None
 
@@ -75,7 +79,7 @@ def _begin(context: Context, modes: Modes) -> Result:
             hint="COMMIT or ROLLBACK it first.",
         )
     isolation = modes.isolation or context.default_isolation
-    read_only = context.default_read_only if modes.read_only is None else modes.read_only
+    read_only = transactions.default_read_only if modes.read_only is None else modes.read_only
     transactions.begin(isolation, read_only=read_only)
     return Result((), "BEGIN")
 

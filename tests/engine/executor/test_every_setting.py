@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 
 import duckdb
@@ -233,23 +234,24 @@ def test_a_timeout_is_written_as_postgresql_does(
     ("name", "attribute"),
     [
         ("statement_timeout", "statement_timeout_s"),
-        ("lock_timeout", "lock_timeout_s"),
-        ("transaction_timeout", "transaction_timeout_s"),
-        ("idle_in_transaction_session_timeout", "idle_timeout_s"),
+        ("lock_timeout", "connections.transactions.lock_timeout_s"),
+        ("transaction_timeout", "limits.transaction_timeout_s"),
+        ("idle_in_transaction_session_timeout", "limits.idle_timeout_s"),
     ],
 )
 def test_each_timeout_reaches_the_session(session: Session, name: str, attribute: str) -> None:
+    value = attrgetter(attribute)
     session.execute(f"SET {name} = '2s'")
-    assert getattr(session.context, attribute) == 2
+    assert value(session.context) == 2
     session.execute(f"RESET {name}")
-    assert getattr(session.context, attribute) is None
+    assert value(session.context) is None
 
 
 @pytest.mark.parametrize(("given", "shown"), [("true", "on"), ("ON", "on"), ("1", "on"), ("off", "off")])
 def test_whether_transactions_only_read_is_a_boolean(session: Session, given: str, shown: str) -> None:
     session.execute(f"SET default_transaction_read_only = {given}")
     assert rows(session, "SHOW default_transaction_read_only") == [(shown,)]
-    assert session.context.default_read_only is (shown == "on")
+    assert session.context.connections.transactions.default_read_only is (shown == "on")
 
 
 @pytest.mark.parametrize(

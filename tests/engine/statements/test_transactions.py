@@ -121,6 +121,21 @@ def test_defaults_of_the_session_hold_for_the_next_transactions(session: Session
     session.execute("ROLLBACK")
 
 
+def test_a_session_that_only_reads_by_default_changes_nothing_without_saying_so(session: Session) -> None:
+    session.execute("SET default_transaction_read_only = on")
+    for _ in range(2):
+        for sql in (
+            "DELETE FROM accounts WHERE id = 1",
+            "CREATE TABLE t (a INTEGER)",
+            "SELECT * FROM accounts FOR UPDATE",
+        ):
+            assert state_of(session, sql) == "25006"
+    session.execute("BEGIN READ WRITE")
+    session.execute("DELETE FROM accounts WHERE id = 1")
+    session.execute("COMMIT")
+    assert balances(session) == [100, 100]
+
+
 def test_closing_a_session_rolls_its_transaction_back(database: Database, session: Session) -> None:
     other = database.session()
     other.execute("BEGIN")
