@@ -293,8 +293,9 @@ def _why_not_alone(
     if analysis.others:
         return f"the shards cannot see {', '.join(dict.fromkeys(analysis.others))}"
     if target.table.is_reference:
-        alone = all(ref.table.is_reference for ref in analysis.refs)
-        return None if alone else "reference tables do not see the rows of shards"
+        if not all(ref.table.is_reference for ref in analysis.refs):
+            return "reference tables do not see the rows of shards"
+        return None if may_run_again(gateway, target.table, analysis.text) else _DIFFERS
     key = {name.lower() for name in target.table.shard_key}
     if any(column.lower() in key for clause in parts.clauses for column in clause.columns or ()):
         return "a row whose shard key changes moves"
