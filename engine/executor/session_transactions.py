@@ -277,7 +277,9 @@ class SessionTransactions:
         try:
             self.shared.stores[number].write(write)
         except Error as error:
-            transaction.state = State.ACTIVE if error.outcome_known else State.IN_DOUBT
+            transaction.state = State.ACTIVE
+            if not error.outcome_known:
+                self.shared.leave_in_doubt(transaction, [number], error)
             raise
         transaction.state = State.ACTIVE
         if write.committed is not None:

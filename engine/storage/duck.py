@@ -267,6 +267,11 @@ def _translated(duck_class: type[duckdb.Error], text: str, sql: str) -> errors.E
     return kind(message, sqlstate=sqlstate, position=position, retryable=sqlstate == "40001")
 
 
+def is_invalidated(error: errors.Error) -> bool:
+    """Whether DuckDB does not let a database be used any more, after a checkpoint that it could not write."""
+    return "has been invalidated" in error.message
+
+
 def _class_named_in(text: str) -> type[duckdb.Error]:
     """The class of the exception whose kind DuckDB's text names, such as `Out of Range Error: …`."""
     name = text.partition(" Error: ")[0].replace(" ", "").lower() + "exception"

@@ -212,6 +212,24 @@ class ShardLog:
         )
         return next(self._read(segments, sequence, sequence))
 
+    def check_space(self) -> None:
+        """Raise OperationalError, 53100, if the disk has not the space that a checkpoint of the shard may need.
+
+        DuckDB gives a file up whose checkpoint fails. It needs about as much as was logged.
+        """
+        try:
+            found = os.statvfs(self._directory)
+        except OSError as error:
+            raise file_error(error, f'cannot look at the disk of "{self._directory}"') from None
+        free_bytes, needed_bytes = found.f_bavail * found.f_frsize, self.size_bytes
+        if free_bytes < needed_bytes:
+            raise OperationalError(
+                f"there is not enough space for a checkpoint: {free_bytes} bytes are free on the disk of "
+                f'"{self._directory}", and it may take {needed_bytes}',
+                sqlstate="53100",
+                hint="Free some space on this disk and try again. What was committed is in the log.",
+            )
+
     def truncate(self, before: int) -> None:
         """Delete the segments all of whose entries come before this one. `last_sequence` stays.
 

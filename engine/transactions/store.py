@@ -42,6 +42,8 @@ KEPT_TEXTS = 128
 LONGEST_KEPT_TEXT = 8192
 """How many texts are kept parsed, and how many characters the longest of them has."""
 
+_REOPEN = "Check the disk and the space on it, then open the database again: what was committed is in the logs."
+
 Applying = Callable[[Sequence[int]], AbstractContextManager[None]]
 """Told which shards are about to change, for as long as they do."""
 
@@ -87,7 +89,7 @@ class ShardStore:
 
     number: of the shard. log: None for a database in memory. applying: told of each change. commits: how many were
     applied since the shard was opened. mutex: held by whoever commits on the shard, or writes a checkpoint. failure:
-    why the shard takes no more changes; None while all is well.
+    why the shard takes no more changes until the database is opened again; None while all is well.
     """
 
     def __init__(
@@ -127,9 +129,17 @@ class ShardStore:
         self._execute(connection, f"SELECT 1 FROM {tables} LIMIT 0")
 
     def check(self) -> None:
-        """Raise the error for which the shard takes no more changes, if there is one."""
+        """Raise OperationalError if the shard takes no more changes."""
         if self.failure is not None:
-            raise self.failure
+            raise OperationalError(
+                f"{shard.alias(self.number)} takes no more changes: {self.failure.message}",
+                sqlstate=self.failure.sqlstate if self.failure.outcome_known else "58030",
+                hint=f"{_REOPEN} Until then it can be read.",
+            )
+
+    def fail(self, error: Error) -> None:
+        """Take no more changes, for the first such reason, until the database is opened again."""
+        self.failure = self.failure or error
 
     def append(self, kind: EntryKind, transaction: str, body: bytes | Sequence[bytes]) -> int:
         """Put an entry into the log, not yet durable; without a log it is only numbered. Raises errors.Error."""
@@ -143,7 +153,7 @@ class ShardStore:
         try:
             self.log.sync(sequence)
         except Error as error:
-            self.failure = self.failure or error
+            self.fail(error)
             raise
 
     def commit(self, writer: ShardWriter) -> None:
@@ -177,34 +187,38 @@ class ShardStore:
                     self._execute(connection, note, [sequence])
                 self._execute(connection, "COMMIT")
         except Error as error:
-            self.failure = self._behind(error)
-            raise self.failure from None
+            self.fail(error)
+            raise self._behind(error) from None
         self.applied = sequence
         self.commits += 1
 
     def checkpoint(self) -> bool:
         """Bring what was applied into the shard's file, and take from the log what is not needed any more.
 
-        Whether it was done: DuckDB cannot while a reader still sees rows that were changed since. Raises errors.Error.
+        Whether it was done: DuckDB cannot while a reader still sees rows that were changed since. Raises errors.Error;
+        what was committed is in the log all the same.
         """
         with self.mutex:
             return self._checkpoint()
 
     def _checkpoint(self) -> bool:
-        if self.failure is not None:
-            return False
+        self.check()
         crashpoints.reach("checkpoint-begun")
         connection = self._instance.cursor()
         try:
             if self.log is not None:
-                self.log.sync(self.log.last_sequence)
-                shard.forget_applied(connection, self.number, self.applied)
+                self.sync(self.log.last_sequence)
+                self.log.check_space()
             with interruption.undisturbed():
+                if self.log is not None:
+                    shard.forget_applied(connection, self.number, self.applied)
                 duck.execute(connection, f"CHECKPOINT {shard.alias(self.number)}")
         except Error as error:
-            if error.sqlstate != "40001":
-                raise
-            return False
+            if error.sqlstate == "40001":
+                return False
+            if duck.is_invalidated(error):
+                self.fail(error)
+            raise
         finally:
             connection.close()
         crashpoints.reach("checkpoint-written")
@@ -320,8 +334,8 @@ class ShardStore:
     def _behind(self, error: Error) -> Error:
         return OperationalError(
             f"the change is committed, but {shard.alias(self.number)} cannot show it: {error.message}",
-            sqlstate="58030",
-            hint="Open the database again: what is in the shard's log is brought into its file.",
+            sqlstate="53100" if error.sqlstate == "53100" else "58030",
+            hint=_REOPEN,
         )
 
     def _execute(self, connection: duck.Connection, sql: str, parameters: Parameters = None) -> None:

@@ -1,14 +1,14 @@
 """The transactions of a database: what they share, how one begins and ends.
 
-Promises: a transaction ends everywhere or nowhere. Its locks are given up when it has ended, never before; one whose
-outcome nobody knows keeps them until the database is opened again.
+Promises: a transaction ends everywhere or nowhere. Its locks are given up when it has ended, never before. After one
+whose outcome nobody knows, its shards take no changes and no locks until the database is opened again.
 Leaves to others: what it does between (`executor`), the commit on one shard (`store.py`) and on several (`commit.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 from ..catalog.model import Table
 from ..errors import Error, SerializationError
@@ -89,13 +89,15 @@ class Transactions:
         """Lock a key of a table's shard, or for None all rows there, to the end of the transaction.
 
         shard: the database's number. Returns False if others have it and it is to be skipped. Raises LockTimeoutError,
-        DeadlockError, or SerializationError for a transaction on a snapshot that does not show what was changed there.
+        DeadlockError, SerializationError for a transaction on a snapshot that does not show what was changed there, or
+        OperationalError for a shard that takes no more changes.
         """
         whole = rows_of(table, shard)
         owner = transaction.id
         for resource, mode in _parts(whole, key, shared=shared):
             if not self.locks.acquire(owner, resource, mode, timeout_s=timeout_s, wait=wait):
                 return False
+        self.stores[shard].check()
         if transaction.snapshot is not None and self.snapshots.is_stale(transaction.snapshot, whole, key):
             raise SerializationError(
                 f'rows of "{table.name}" were changed by a transaction that this one does not see',
@@ -129,9 +131,10 @@ class Transactions:
             elif writers:
                 commit_everywhere(self.stores, self.gate, self._applying, transaction.id, writers)
         except Error as error:
-            if not error.outcome_known:
-                transaction.state = State.IN_DOUBT
-            self.roll_back(transaction)
+            if error.outcome_known:
+                self.roll_back(transaction)
+            else:
+                self.leave_in_doubt(transaction, [writer.number for writer in writers], error)
             raise
         for writer in writers:
             writer.is_open = False
@@ -139,24 +142,33 @@ class Transactions:
         self._end(transaction)
 
     def roll_back(self, transaction: Transaction) -> None:
-        """Undo what it has done on every shard. Raises errors.Error.
-
-        Of one in doubt, only what is in memory goes: its logs, and its locks, are left as they are until the database
-        is opened again and learns what became of it.
-        """
+        """Undo what it has done on every shard. Raises errors.Error."""
         failure: Error | None = None
-        in_doubt = transaction.state is State.IN_DOUBT
         for writer in transaction.writers.values():
             try:
                 writer.roll_back()
-                if not in_doubt:
-                    writer.store.abort(transaction.id)
+                writer.store.abort(transaction.id)
             except Error as error:
                 failure = failure or error
-        if not in_doubt:
-            self._end(transaction)
+        self._end(transaction)
         if failure is not None:
             raise failure
+
+    def leave_in_doubt(self, transaction: Transaction, shards: Sequence[int], error: Error) -> None:
+        """Nobody knows whether it was committed: only what is in memory goes. The logs stay as they are until the
+        database is opened again and learns what became of it.
+
+        shards: the numbers of those that it has changed. Others wait for its locks no longer, but take none there.
+        """
+        transaction.state = State.IN_DOUBT
+        for number in shards:
+            self.stores[number].fail(error)
+        for writer in transaction.writers.values():
+            with suppress(Error):
+                writer.roll_back()
+        if transaction.snapshot is not None:
+            self.snapshots.let_go(transaction.snapshot)
+        self.locks.release_all(transaction.id)
 
     def _end(self, transaction: Transaction) -> None:
         changed = {
