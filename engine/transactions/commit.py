@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import NoReturn
 
 from ..errors import Error, OperationalError
 from ..storage.log import EntryKind
@@ -33,7 +34,7 @@ from .protocol import (
     Send,
     Sync,
 )
-from .store import Applying, ShardStore, outcome_unknown
+from .store import Applying, ShardStore, behind, outcome_unknown
 from .writer import ShardWriter
 
 _APPENDED = {
@@ -99,7 +100,12 @@ class _Commit:
         if outcome is Outcome.COMMITTED:
             return
         failure = self._failure or OperationalError(self._resolved.reason if self._resolved else "no answer")
-        raise outcome_unknown(failure) if outcome is Outcome.UNKNOWN else failure
+        if outcome is Outcome.UNKNOWN:
+            raise outcome_unknown(failure)
+        # Whatever was not known of the log that failed: nobody has decided to commit.
+        raise OperationalError(
+            f"the transaction is rolled back: {failure.message}", sqlstate=failure.sqlstate, hint=failure.hint
+        )
 
     def _carry_on(self) -> None:
         """Carry messages and write entries until nothing is left to do but to apply."""
@@ -166,6 +172,11 @@ class _Commit:
 
     def _apply(self) -> None:
         """Let all shards show the transaction at once. Raises errors.Error; then a shard has failed."""
+        if self._failure is not None:
+            # It is decided, and a log could not take note of that. Nobody may see it on a part of its shards.
+            for number in self._writers:
+                self._stores[number].fail(self._failure)
+            self._raise_committed(behind(self._failure))
         applies = sorted(self._applies, key=lambda one: one[0])
         with self._applying([number for number, _ in applies]), self._gate.committing() as commit:
             for number, apply in applies:
@@ -180,4 +191,9 @@ class _Commit:
                 with store.books:
                     self._add(number, store.participant.applied(self._transaction))
         if self._failure is not None:
-            raise self._failure
+            self._raise_committed(self._failure)
+
+    def _raise_committed(self, error: Error) -> NoReturn:
+        for number in self._writers:  # It is committed: nobody is to say in a log that it was given up.
+            self._stores[number].keep_from.pop(self._transaction, None)
+        raise error

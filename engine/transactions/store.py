@@ -188,7 +188,7 @@ class ShardStore:
                 self._execute(connection, "COMMIT")
         except Error as error:
             self.fail(error)
-            raise self._behind(error) from None
+            raise behind(error) from None
         self.applied = sequence
         self.commits += 1
 
@@ -331,13 +331,6 @@ class ShardStore:
                 except Error as error:
                     one.fail(error)
 
-    def _behind(self, error: Error) -> Error:
-        return OperationalError(
-            f"the change is committed, but {shard.alias(self.number)} cannot show it: {error.message}",
-            sqlstate="53100" if error.sqlstate == "53100" else "58030",
-            hint=_REOPEN,
-        )
-
     def _execute(self, connection: duck.Connection, sql: str, parameters: Parameters = None) -> None:
         """Run one of the few statements that come again and again, parsed once."""
         duck.execute(connection, sql, parameters, self._parsed(connection, sql))
@@ -352,6 +345,15 @@ class ShardStore:
             while len(self._statements) > KEPT_TEXTS:
                 self._statements.popitem(last=False)
         return statement
+
+
+def behind(error: Error) -> Error:
+    """The error of a commit that is in the logs, and cannot be seen before the database is opened again."""
+    return OperationalError(
+        f"the change is committed, but cannot be shown: {error.message}",
+        sqlstate="53100" if error.sqlstate == "53100" else "58030",
+        hint=_REOPEN,
+    )
 
 
 def outcome_unknown(error: Error) -> Error:
