@@ -121,7 +121,10 @@ class SessionTransactions:
         for its locks any longer leaves no way back.
         """
         transaction = self.explicit
-        if transaction is None or not transaction.is_open:
+        if transaction is None:
+            self.end_reading()
+            return
+        if not transaction.is_open:
             return
         if self._savepoints and transaction.failure is None and not isinstance(error, _NO_WAY_BACK):
             transaction.state = State.SAVED
@@ -373,14 +376,18 @@ class SessionTransactions:
         run()
 
     def end_reading(self, of: duck.Connection | None = None) -> None:
-        """Nobody needs the snapshot that `read_together` took any more. Raises errors.Error.
+        """Nobody needs the snapshot that `read_together` took any more.
 
         of: the connection on which it was taken, for a result that may end when there is a newer one on another.
         """
         if self._reading is None or (of is not None and of is not self._reading):
             return
         connection, self._reading = self._reading, None
-        duck.clean_up(connection, "COMMIT")
+        try:
+            duck.clean_up(connection, "COMMIT")
+        except Error:
+            with suppress(Error):  # A statement that failed has ended it, and DuckDB only wants to hear of it.
+                duck.clean_up(connection, "ROLLBACK")
 
     def leave(self, connection: duck.Connection) -> None:
         """A connection was given away, with its snapshot."""
