@@ -23,7 +23,7 @@ from ..catalog.model import REFERENCE_SHARD
 from ..errors import Error, OperationalError
 from ..storage import duck, interruption, settings, shard
 from ..storage.log import EntryKind, ShardLog
-from ..storage.operations import encode
+from ..storage.operations import Operation, encode
 from ..testing import crashpoints
 from ..types import Parameters
 from . import records
@@ -167,6 +167,9 @@ class ShardStore:
 
     def write(self, request: SmallWrite) -> None:
         """Run and commit one autocommit statement, together with those of other sessions. Raises errors.Error."""
+        encode(
+            [Operation(request.sql, request.parameters)]
+        )  # What the log cannot take is no error of the others.
         self._submit(request)
 
     def abort(self, transaction: str) -> None:
@@ -230,9 +233,14 @@ class ShardStore:
         return True
 
     def _checkpoint_if_due(self) -> None:
-        """After so much was logged, opening the database should not have to do it all again."""
+        """After so much was logged, opening the database should not have to do it all again.
+
+        If it cannot be done now it is tried again later: nothing is lost meanwhile but time.
+        """
         if self.log is not None and self.log.size_bytes > self._checkpoint_at:
-            done = self._checkpoint()
+            done = False
+            with suppress(Error):
+                done = self._checkpoint()
             self._checkpoint_at = CHECKPOINT_BYTES if done else self.log.size_bytes + CHECKPOINT_BYTES // 4
 
     def close(self) -> None:
@@ -258,12 +266,10 @@ class ShardStore:
             self.check()
             for request in batch:
                 if isinstance(request, _Commit):
-                    writer = request.writer
-                    ready.append(_Ready(writer.connection, [request], self._body(writer.inline())))
+                    ready += self._ready(request)
             ready += self._run([request for request in batch if isinstance(request, SmallWrite)])
             self._log(ready)
             self._apply([one for one in ready if one.sequence or self.log is None])
-            self._checkpoint_if_due()
         except Error as error:
             for request in batch:
                 request.error = request.error or error
@@ -274,6 +280,16 @@ class ShardStore:
                 duck.clean_up(self._group, "ROLLBACK")
             for request in batch:
                 self.keep_from.pop(request.transaction, None)
+        self._checkpoint_if_due()
+
+    def _ready(self, request: _Commit) -> list[_Ready]:
+        """A transaction of one session, whose statements have run."""
+        try:
+            body = self._body(request.writer.inline())
+        except Error as error:
+            request.error = error
+            return []
+        return [_Ready(request.writer.connection, [request], body)]
 
     def _run(self, writes: list[SmallWrite]) -> list[_Ready]:
         """Run the small writes on a connection of the shard's own."""
@@ -284,12 +300,17 @@ class ShardStore:
             settings.settle(self._group)
             duck.execute(self._group, f"SET search_path = '{shard.search_path(self.number)}'")
         with interruption.undisturbed():
-            operations = run_group(self._group, writes, partial(self._parsed, self._group))
+            try:
+                operations = run_group(self._group, writes, partial(self._parsed, self._group))
+                body = self._body(encode(operations))
+            except BaseException:
+                with suppress(Error):
+                    duck.execute(self._group, "ROLLBACK")
+                raise
             if not operations:
                 duck.execute(self._group, "ROLLBACK")
                 return []
-        members = [write for write in writes if write.error is None]
-        return [_Ready(self._group, members, self._body(encode(operations)))]
+        return [_Ready(self._group, [write for write in writes if write.error is None], body)]
 
     def _body(self, operations: bytes) -> tuple[bytes, ...]:
         return records.encode_commit((self.number,), operations)
