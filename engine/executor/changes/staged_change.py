@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ...catalog.model import Table
+from ...errors import invariant
 from ...sql.change import Action
 from ...sql.lexer import significant
 from ...sql.parameters import parameters_in
@@ -204,10 +205,12 @@ class _Carrier:
         with work(CHANGE, number) as done:
             # In one piece: with its first rows changed, a second piece might find other rows than meant.
             fed = next(rows_of(self._gateway, query, [kind for _, kind in columns], whole=True), None)
-            sql = statement(ROWS_NAME if fed is not None else f"({query})")
+            sql = statement(ROWS_NAME if fed is not None else _no_rows(columns))
             operation = Operation(sql, None, fed, self._change.settings)
             given = self._given(self._writers[number].connection, operation, returning)
             if fed is not None:
+                count = duck.rows(self._gateway, f"SELECT count(*) FROM ({query})")[0][0]
+                invariant(given == count, "a shard has the rows that the gateway has seen there")
                 self._writers[number].record(operation)
             if returning is not None:
                 done.rows = given
@@ -227,6 +230,12 @@ class _Carrier:
             self.rows += rows
         count: int = len(rows) if returning else rows[0][0]
         return count
+
+
+def _no_rows(columns: Sequence[tuple[str, str]]) -> str:
+    """A relation of these columns that is empty. A writer may not see what is staged at the gateway."""
+    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns)
+    return f"(SELECT {nulls} WHERE false)"
 
 
 def _located(change: StagedChange, shard: int, source: str) -> str:
