@@ -61,15 +61,23 @@ class SessionConnections:
     @contextmanager
     def reader(self, number: int | None) -> Iterator[duck.Connection]:
         """A connection of its own for as long as the block runs. number: its shard; None for the gateway."""
-        connection = self._instance.cursor()
+        connection = self._new(number)
         try:
-            for sql, parameters in list(self._settings.values()):
-                duck.execute(connection, sql, parameters)
-            if number is not None:
-                duck.execute(connection, f"SET search_path = '{shard.search_path(number)}'")
             yield connection
         finally:
             connection.close()
+
+    def new_shard(self, number: int) -> duck.Connection:
+        """One more connection to a shard; who asks for it closes it."""
+        return self._new(number)
+
+    def _new(self, number: int | None) -> duck.Connection:
+        connection = self._instance.cursor()
+        for sql, parameters in list(self._settings.values()):
+            duck.execute(connection, sql, parameters)
+        if number is not None:
+            duck.execute(connection, f"SET search_path = '{shard.search_path(number)}'")
+        return connection
 
     def give_away(self, source: object) -> duck.Connection:
         """Leave a connection to the result that still reads from it: whoever gets it closes it.

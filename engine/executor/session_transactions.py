@@ -14,7 +14,7 @@ Leaves to others: locks, logs and commits (`transactions`), what statements do (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -354,26 +354,56 @@ class SessionTransactions:
             self._hold(transaction)
             run()
             return
-        if connection is None and transaction is not None and transaction.writers:
-            self._refresh(transaction, numbers)
-            run()
-            return
-        if (
-            connection is not None
-            and transaction is not None
-            and any(writer.connection is connection for writer in transaction.writers.values())
-        ):
+        writers = transaction.writers if transaction is not None else {}
+        if connection is not None and any(writer.connection is connection for writer in writers.values()):
             run()  # A writer's snapshot has all that it reads.
             return
         before = gate.commits
-        if before == self._commits_seen and gate.quiet:
+        if before == self._commits_seen and gate.quiet and not writers:
             # Nobody has committed for a while: it costs less to look again if somebody does than to take a snapshot.
             run()
             if gate.commits == before:
                 return
-        with gate.snapshot() as self._commits_seen:
-            self._begin_reading(connection or self._connections.gateway, numbers)
-        run()
+        try:
+            if transaction is not None and writers:
+                self._refresh(transaction, numbers)
+            else:
+                with gate.snapshot() as self._commits_seen:
+                    self._begin_reading(connection or self._connections.gateway, numbers)
+            run()
+        except BaseException:
+            with suppress(Error):
+                self.end_reading()
+            raise
+
+    def snapshots(self, numbers: Collection[int]) -> dict[int, duck.Connection]:
+        """A connection to each of these shards, and the one to the gateway, all of which see them as of one moment.
+
+        To be given back with `end_snapshots`. Raises errors.Error.
+        """
+        transaction = self.explicit
+        if transaction is not None and transaction.isolation is Isolation.REPEATABLE_READ:
+            self._hold(transaction)
+            return {number: self._connections.shard(number) for number in numbers}
+        made = {number: self._connections.new_shard(number) for number in numbers}
+        try:
+            with self.shared.gate.snapshot():
+                self._begin_reading(self._connections.gateway, numbers)
+                for number, connection in made.items():
+                    duck.execute(connection, "BEGIN")
+                    _look(connection, [number])
+        except BaseException:
+            self.end_snapshots(self._connections.gateway, made)
+            raise
+        return made
+
+    def end_snapshots(self, gateway: duck.Connection, snapshots: Mapping[int, duck.Connection]) -> None:
+        """Nobody reads on these connections any more. gateway: the one to the gateway that goes with them. Never raises."""
+        with suppress(Error):
+            self.end_reading(gateway)
+        for connection in snapshots.values():
+            if connection not in self._held:
+                connection.close()
 
     def end_reading(self, of: duck.Connection | None = None) -> None:
         """Nobody needs the snapshot that `read_together` took any more.

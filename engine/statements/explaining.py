@@ -22,7 +22,7 @@ from ..sql.locking import without_row_locks
 from ..types import Column, Parameters
 from . import prepared
 from .context import Context
-from .queries import plan_anew
+from .queries import plan_anew, shards_read
 
 if TYPE_CHECKING:
     from ..planner.costs import Costs
@@ -113,7 +113,9 @@ def _run_streamed(context: Context, plan: Plan, parameters: Parameters, planning
     start = time.perf_counter()
     count = 0
     with recording() as recorder, at_position(None):
-        rows, streams, _ = streamed.start(context.connections, plan, parameters, context.collations.has)
+        rows, streams, _ = streamed.start(
+            context.connections, plan, parameters, context.collations.has, shards_read(context, plan)
+        )
         try:
             while batch := rows.fetchmany(BATCH_ROWS):
                 count += len(batch)

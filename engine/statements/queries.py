@@ -73,7 +73,7 @@ def _tables_read(context: Context, plan: Plan) -> list[tuple[Table, int]]:
     ]
 
 
-def _shards_read(context: Context, plan: Plan) -> set[int]:
+def shards_read(context: Context, plan: Plan) -> set[int]:
     """The shards of the database that a plan may read."""
     return {shard for _, shard in _tables_read(context, plan)}
 
@@ -81,7 +81,7 @@ def _shards_read(context: Context, plan: Plan) -> set[int]:
 def _sees_itself(context: Context, plan: Plan) -> bool:
     """Whether one shard can answer a query with all that the transaction has written."""
     written = set(context.connections.transactions.writers())
-    return not written & (_shards_read(context, plan) - {plan.shard})
+    return not written & (shards_read(context, plan) - {plan.shard})
 
 
 def _run_over(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Result:
@@ -107,7 +107,7 @@ def _run_over(context: Context, plan: Plan, sql: str, parameters: Parameters) ->
         duck.execute(context.connections.gateway, text, given)
 
     try:
-        transactions.read_together(_shards_read(context, plan), run)
+        transactions.read_together(shards_read(context, plan), run)
     except BaseException:
         close()
         raise
@@ -213,7 +213,11 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
                 from ..executor.reading import streamed
 
                 rows, streams, columns = streamed.start(
-                    context.connections, plan, parameters, context.collations.has
+                    context.connections,
+                    plan,
+                    parameters,
+                    context.collations.has,
+                    shards_read(context, plan),
                 )
                 columns = _named(columns, plan)
                 return Result(
@@ -223,7 +227,7 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
             merged = attached_sql(plan)
             parsed = context.parsed.statement(gateway, merged)
             transactions.read_together(
-                _shards_read(context, plan), lambda: _start(gateway, merged, parameters, parsed)
+                shards_read(context, plan), lambda: _start(gateway, merged, parameters, parsed)
             )
             columns = _named(columns_of(gateway), plan)
             return Result(columns, "SELECT", source=gateway, on_close=partial(transactions.end_reading, gateway))
@@ -236,7 +240,7 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
 def _run_on_shard(context: Context, plan: Plan, shard: int, sql: str, parameters: Parameters) -> Result:
     """Run the user's own text on one shard."""
     connection = context.connections.transactions.on_shard(shard)
-    if len(_shards_read(context, plan)) < 2:
+    if len(shards_read(context, plan)) < 2:
         return stream(connection, sql, parameters)
     # Reference tables are in a file of their own.
     transactions = context.connections.transactions

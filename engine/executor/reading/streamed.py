@@ -1,10 +1,10 @@
 """The streamed binding: each fragment runs on connections of its own to its shards, and its rows come as Arrow.
 
 A fragment is offered to the gateway's DuckDB as a relation; every scan of it runs the fragment anew, a few shards at a
-time. What a move brings is kept in a table of the gateway's memory, which DuckDB spills to disk if it must, until the
-statement ends. So is every fragment of a plan that has several, before the merge begins: of a stream DuckDB does not
+time. What a move brings is kept in a table of a database in memory, which DuckDB spills to disk if it must, until the
+statement ends; the database is the table's own, since only a new one is seen by transactions that have begun. So is every fragment of a plan that has several, before the merge begins: of a stream DuckDB does not
 know how many rows it has, and takes it for one row when it orders joins.
-Promises: a few batches for each scan are in flight, no more. The first error of any shard ends the statement, and is
+Promises: all shards are read as of one moment. A few batches for each scan are in flight, no more. The first error of any shard ends the statement, and is
 the one that the user sees. Whatever was opened or registered is gone after `close`.
 Leaves to others: what is moved, and why (`planner/moving.py`); types that Arrow changes (`transport.py`).
 """
@@ -15,8 +15,8 @@ import contextvars
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,11 +48,16 @@ class Streams:
     """What one statement streams. Made for one execution of one plan; `close` must be called in the end.
 
     stays: whether a table cannot be streamed: fragments that read it are read where they are attached.
-    failure: the first error of a shard, or the cancellation, if there was one.
+    numbers: the database's shards that it reads. failure: the first error of a shard, or the cancellation, if there
+    was one.
     """
 
     def __init__(
-        self, connections: SessionConnections, parameters: Parameters, stays: Callable[[Table], bool]
+        self,
+        connections: SessionConnections,
+        parameters: Parameters,
+        stays: Callable[[Table], bool],
+        numbers: Collection[int],
     ) -> None:
         self._stays = stays
         self.failure: Exception | None = None
@@ -67,6 +72,7 @@ class Streams:
         self._channels: list[Channel[pa.RecordBatch]] = []
         self._threads: list[threading.Thread] = []
         self._readers: set[duck.Connection] = set()
+        self._snapshots = connections.transactions.snapshots(numbers)
         connections.on_interrupt.add(self.interrupt)
 
     def bind(self, plan: Plan) -> str:
@@ -119,15 +125,17 @@ class Streams:
         for name in self._registered:
             with suppress(Error):
                 duck.guarded(partial(self._gateway.unregister, name))
+        self._connections.transactions.end_snapshots(self._gateway, self._snapshots)
         if self._tables:
             with self._connections.reader(None) as connection, suppress(Error):
                 for table in self._tables.values():
-                    duck.clean_up(connection, f"DROP TABLE IF EXISTS {table}")
+                    duck.clean_up(connection, f"DETACH DATABASE IF EXISTS {table.partition('.')[0]}")
 
     @contextmanager
     def _reader(self, shard: int | None) -> Iterator[duck.Connection]:
         """A connection for as long as the block runs, which `interrupt` reaches. shard: None for the gateway."""
-        with self._connections.reader(shard) as connection:
+        snapshot = None if shard is None else self._snapshots.get(shard)
+        with self._connections.reader(shard) if snapshot is None else nullcontext(snapshot) as connection:
             with self._lock:
                 self._readers.add(connection)
             try:
@@ -171,9 +179,11 @@ class Streams:
 
     def _keep(self, name: str, relation: str, connection: duck.Connection, more: str = "") -> str:
         """Write the rows of a relation into a table, whose name is returned. more: behind `SELECT *`."""
-        table = f"memory.duckraft.{quote_identifier(f'{name} {uuid.uuid4().hex}')}"
+        database = f"duckraft_kept_{uuid.uuid4().hex}"
+        table = f"{database}.main.{quote_identifier(name)}"
         self._tables[name] = table
         try:
+            duck.execute(connection, f"ATTACH ':memory:' AS {database}")
             sql = f"CREATE TABLE {table} AS SELECT *{more} FROM {relation}"
             duck.execute(connection, sql, parameters_in(relation, self._parameters))
         except Error as error:
@@ -294,18 +304,22 @@ class StreamedRows:
 
 
 def start(
-    connections: SessionConnections, plan: Plan, parameters: Parameters, stays: Callable[[Table], bool]
+    connections: SessionConnections,
+    plan: Plan,
+    parameters: Parameters,
+    stays: Callable[[Table], bool],
+    numbers: Collection[int],
 ) -> tuple[StreamedRows, Streams, tuple[Column, ...]]:
     """Start a plan over streams: its rows, what to close in the end, and its columns. Raises errors.Error.
 
-    stays: whether a table cannot be streamed.
+    stays: whether a table cannot be streamed. numbers: the database's shards that it reads.
     """
-    streams = Streams(connections, parameters, stays)
     gateway = connections.gateway
+    # Each text gets the parameters that it uses: DuckDB would not notice one too many.
+    check_parameters(attached_sql(plan), parameters)
+    duck.abandon(gateway)
+    streams = Streams(connections, parameters, stays, numbers)
     try:
-        # Each text gets the parameters that it uses: DuckDB would not notice one too many.
-        check_parameters(attached_sql(plan), parameters)
-        duck.abandon(gateway)
         sql = streams.bind(plan)
         duck.execute(gateway, sql, parameters_in(sql, parameters))
         return StreamedRows(gateway, streams), streams, columns_of(gateway)
