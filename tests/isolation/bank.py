@@ -43,12 +43,13 @@ _BOOKS = """
          GROUP BY id) USING (id)
     ORDER BY id"""
 
-_OPENING_S_MAX = 60.0
-_LIFE_S_MAX = 0.8
+_OPENING_S_MAX = 120.0
+_LIFE_S_MAX = 60.0
+_TRANSFERS_MAX = 25
+_LAST_BREATH_S_MAX = 0.03
+
 _YOUNG = 0.2
 """Part of the lives that are killed while they open the database, or soon after."""
-
-_YOUNG_S_MAX = 0.3
 
 _PAUSE_S = 0.01
 """Between two sums of a reader, so that writers get most of the processors."""
@@ -66,16 +67,36 @@ class Settings:
     plain: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """When a life is killed: `wait_s` after it has reported so many transfers or, if young, after its birth."""
+
+    wait_s: float
+    transfers: int = 0
+    young: bool = False
+
+
 @dataclass(slots=True)
 class Books:
-    """What the bank has reported in all its lives. acknowledged: transfers whose COMMIT returned."""
+    """What the bank has reported in all its lives. acknowledged: transfers whose COMMIT returned.
+
+    opening_s: how long the last life that was not killed before took to open the database and audit it.
+    """
 
     acknowledged: set[int] = field(default_factory=set)
     kills: int = 0
+    opening_s: float = 1.0
     audits: int = 0
     reads: int = 0
     retries: int = 0
     wrong: list[str] = field(default_factory=list)
+    rest: bytes = b""
+
+    def take_all(self, data: bytes) -> None:
+        """Note the lines that are complete; the rest waits for more."""
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.take(line.decode())
 
     def take(self, line: str) -> None:
         """Note a line that a life of the bank has written."""
@@ -109,12 +130,12 @@ def run(settings: Settings, tell: Callable[[str], None]) -> Books:
     while not books.wrong and time.monotonic() < end and (books.kills < settings.kills or not life):
         life += 1
         if not settings.kills:
-            lasts_s = settings.seconds
-        elif rng.random() < _YOUNG and life > 1:
-            lasts_s = -rng.uniform(0, _YOUNG_S_MAX)
+            fate = Fate(settings.seconds)
+        elif life > 1 and rng.random() < _YOUNG:
+            fate = Fate(rng.uniform(0, 1.2 * books.opening_s), young=True)
         else:
-            lasts_s = rng.uniform(0, _LIFE_S_MAX)
-        _live(folder, settings, life, books, lasts_s)
+            fate = Fate(rng.uniform(0, _LAST_BREATH_S_MAX), rng.randint(0, _TRANSFERS_MAX))
+        _live(folder, settings, life, books, fate)
         if books.kills % 20 == 0:
             tell(str(books))
     if not books.wrong:
@@ -126,47 +147,62 @@ def run(settings: Settings, tell: Callable[[str], None]) -> Books:
     return books
 
 
-def _live(folder: Path, settings: Settings, life: int, books: Books, lasts_s: float | None) -> None:
-    """One life, as a process.
-
-    lasts_s: when it is killed, in seconds after its audit or, below zero, after its birth; None: it only audits.
-    """
+def _live(folder: Path, settings: Settings, life: int, books: Books, fate: Fate | None) -> None:
+    """One life, as a process. fate: None for one that only audits."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _be_the_bank(folder, settings, life, books, writing, lasts_s is not None)
+        _be_the_bank(folder, settings, life, books, writing, fate is not None)
     os.close(writing)
-    born = time.monotonic()
-    deadline = born + (-lasts_s if lasts_s is not None and lasts_s < 0 else _OPENING_S_MAX)
-    killed_early = False
-    rest, opened = b"", False
     try:
-        while True:
-            ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                killed_early = not opened and (lasts_s is None or lasts_s >= 0)
-                os.kill(child, signal.SIGKILL)
-                books.kills += 1
-                deadline = time.monotonic() + _OPENING_S_MAX
-                continue
-            data = os.read(reading, 1 << 16)
-            if not data:
-                break
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                books.take(line.decode())
-            if not opened and any(line == b"audited" for line in lines):
-                opened = True
-                if lasts_s is not None and lasts_s >= 0:
-                    deadline = time.monotonic() + lasts_s
+        why = _listen(reading, books, fate)
+        if why is not None:
+            os.kill(child, signal.SIGKILL)
+            books.kills += 1
+            if why:
+                books.wrong.append(f"life {life}: {why}")
+            while data := os.read(reading, 1 << 16):  # What it had said before.
+                books.rest += data
+            books.take_all(b"")
     finally:
         os.close(reading)
         _, status = os.waitpid(child, 0)
-    if killed_early:
-        books.wrong.append(f"life {life} was not open after {_OPENING_S_MAX:g} s")
-    elif not os.WIFSIGNALED(status) and os.WEXITSTATUS(status):
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         books.wrong.append(f"life {life} ended with exit code {os.WEXITSTATUS(status)}")
+    elif os.WIFSIGNALED(status) and os.WTERMSIG(status) != signal.SIGKILL:
+        books.wrong.append(f"life {life} was ended by signal {os.WTERMSIG(status)}")
+
+
+def _listen(reading: int, books: Books, fate: Fate | None) -> str | None:
+    """Take what a life reports until it ends by itself (None) or its time has come ("", or what is wrong with it)."""
+    born = time.monotonic()
+    books.rest = b""
+    audits, before = books.audits, len(books.acknowledged)
+    deadline, late = born + _OPENING_S_MAX, f"not open after {_OPENING_S_MAX:g} s"
+    if fate is not None and fate.young:
+        deadline, late = born + fate.wait_s, ""
+    opened = dying = False
+    while True:
+        ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return late
+        data = os.read(reading, 1 << 16)
+        if not data:
+            return None
+        books.take_all(data)
+        if fate is None or fate.young:
+            continue
+        if not opened and books.audits > audits:
+            opened = True
+            books.opening_s = time.monotonic() - born
+            deadline, late = (
+                time.monotonic() + _LIFE_S_MAX,
+                f"no {fate.transfers} transfers in {_LIFE_S_MAX:g} s",
+            )
+        if opened and not dying and len(books.acknowledged) - before >= fate.transfers:
+            dying = True
+            deadline, late = time.monotonic() + fate.wait_s, ""
 
 
 def _be_the_bank(
