@@ -14,7 +14,6 @@ from ..executor.gateway import Gateway
 from ..executor.parsed import ParsedTexts
 from ..executor.transaction_limits import TransactionLimits
 from ..sql.transaction import Isolation
-from ..storage.settings import Settings, deviating, without_time
 
 if TYPE_CHECKING:
     from ..planner.cache import PlanCache
@@ -56,23 +55,11 @@ class Context:
         self.own_settings: dict[str, str] = {}
         self.prepared: dict[str, Prepared] = {}
         self._plans = plans
-        self._deviating: tuple[int, Settings] = (-1, ())
 
     @property
     def plans(self) -> PlanCache:
         """The plan cache that the sessions share."""
         return self._plans()
-
-    def has_settled_settings(self, *, zoned: bool) -> bool:
-        """Whether the settings that decide what a change means are those with which its log is read.
-
-        zoned: whether those of time count. Raises errors.Error.
-        """
-        version = self.gateway.settings_version
-        if self._deviating[0] != version:
-            self._deviating = (version, deviating(self.connections.gateway))
-        found = self._deviating[1]
-        return not found or not (found if zoned else without_time(found))
 
     @property
     def plans_are_shared(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..executor.reading.recording import CHANGE, work
 from ..executor.reading.result import Result
 from ..sql.classify import begins_as_write
+from ..storage.settings import without_time
 from ..transactions.group import SmallWrite
 from ..transactions.transaction import State
 from ..types import Parameters
@@ -53,11 +54,11 @@ def _known(context: Context, sql: str, parameters: Parameters) -> KnownWrite | N
     if transaction is not None and transaction.state is not State.ACTIVE:
         return None
     known = context.gateway.write_shapes.find(sql, parameters)
-    if (
-        known is None
-        or not known.shape.is_replayable
-        or not context.has_settled_settings(zoned=known.is_zoned)
-    ):
+    if known is None or not known.shape.is_replayable:
+        return None
+    # It runs, and is read from the log again, without the session's settings.
+    settings = context.connections.deviating(context.gateway.settings_version)
+    if settings and (known.is_zoned or without_time(settings)):
         return None
     return known
 
