@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 from ..errors import Error, OperationalError
@@ -84,9 +84,19 @@ class _Commit:
         self._applies: list[tuple[int, Apply]] = []
         self._resolved: Resolved | None = None
         self._failure: Error | None = None
+        self._asked_to_decide = False
 
     def run(self) -> None:
         """From the first message to the outcome. Raises errors.Error unless it is committed."""
+        try:
+            self._run()
+        except Error:
+            raise
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _run(self) -> None:
         for number in self._writers:
             store = self._stores[number]
             with store.books:
@@ -107,6 +117,17 @@ class _Commit:
             f"the transaction is rolled back: {failure.message}", sqlstate=failure.sqlstate, hint=failure.hint
         )
 
+    def _give_up(self) -> None:
+        """The thread was interrupted. What may be decided cannot be taken back, and not be followed either."""
+        if self._asked_to_decide:
+            interrupted = OperationalError("a commit was interrupted")
+            for number in self._writers:
+                self._stores[number].fail(interrupted)
+            return
+        self._effects.clear()
+        self._effects.extend((0, effect) for effect in self._coordinator.abort("it was interrupted"))
+        self._carry_on()
+
     def _carry_on(self) -> None:
         """Carry messages and write entries until nothing is left to do but to apply."""
         while self._effects:
@@ -116,6 +137,7 @@ class _Commit:
                     if isinstance(message, Decide):
                         crashpoints.reach("all-prepared")
                         self._take_turn()
+                        self._asked_to_decide = True
                     elif isinstance(message, Prepare):
                         crashpoints.reach("prepare-begun")
                     with self._stores[to].books:
@@ -128,7 +150,8 @@ class _Commit:
                 case Apply():
                     self._applies.append((number, effect))
                 case RollBack():
-                    self._writers[number].roll_back()
+                    with suppress(Error):  # The session's connection is of no more use, and says so itself.
+                        self._writers[number].roll_back()
                 case Sync(up_to):
                     self._stores[number].sync(up_to)
                 case Resolved():
@@ -145,6 +168,8 @@ class _Commit:
 
     def _append(self, number: int, effect: Append) -> None:
         store = self._stores[number]
+        if effect.kind is EntryKind.PREPARE:
+            store.keep_log(effect.transaction)  # A checkpoint may come before the participant hears of it.
         try:
             sequence = store.append(effect.kind, effect.transaction, effect.body)
         except Error as error:
@@ -155,13 +180,15 @@ class _Commit:
                 )
             return
         crashpoints.reach(_APPENDED[effect.kind])
+        if effect.kind is EntryKind.ABORT:
+            store.keep_from.pop(effect.transaction, None)
         if effect.sync:
             try:
                 store.sync(sequence)
             except Error as error:
                 self._failure = self._failure or error
                 with store.books:
-                    self._add(number, store.participant.log_failed())
+                    self._add(number, store.participant.log_failed(effect.transaction))
                 return
             crashpoints.reach(_SYNCED[effect.kind])
         with store.books:
@@ -184,8 +211,10 @@ class _Commit:
                 try:
                     store.apply(writer.connection, apply.sequence)
                 except Error as error:
-                    self._failure = self._failure or error
-                    continue
+                    self._failure = error
+                    for other in self._writers:
+                        self._stores[other].fail(error)
+                    break
                 writer.committed = commit
                 crashpoints.reach("decision-applied" if number == min(self._writers) else "outcome-applied")
                 with store.books:

@@ -172,9 +172,14 @@ class Participant:
         """The log refused an entry, and it will never be found in it. reason: for the user."""
         return () if kind is EntryKind.ABORT else self._step(Input.NOT_LOGGED, transaction, reason)
 
-    def log_failed(self) -> ParticipantEffects:
-        """The log failed for good: nothing that was not reported to be durable will be."""
-        return self._step_all(Input.LOG_FAILED)
+    def log_failed(self, transaction: str | None = None) -> ParticipantEffects:
+        """The log failed for good: nothing that was not reported to be durable will be.
+
+        transaction: the one that this concerns, if each has a driver of its own; None for all of them.
+        """
+        if transaction is None:
+            return self._step_all(Input.LOG_FAILED)
+        return self._step(Input.LOG_FAILED, transaction, None)
 
     def applied(self, transaction: str) -> ParticipantEffects:
         """The shard's state has the transaction: an Apply was carried out."""

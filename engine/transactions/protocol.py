@@ -33,7 +33,7 @@ with a Finish, or with nothing as long as it is undecided.
    needs no sync waits for an earlier one that does.
 3. If the log refuses an entry, and what was written of it is cut off again (a full disk), `not_logged()` is called.
    If a sync fails, the log is of no more use: `log_failed()` is called in place of `logged()` for whatever was not
-   durable, and the shard has to be opened anew.
+   durable, at once for all or for each transaction by whoever waits for it, and the shard has to be opened anew.
 4. `Apply`: the shard's state takes the transaction in, in the order of the sequences, and then `applied()` is called.
    An Apply that fails makes the shard's state useless: close the shard, and replay its log into the last checkpoint.
    A checkpoint may hold only what is durable in the log: sync the log up to what is applied before writing one.

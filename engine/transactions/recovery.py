@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
-from ..errors import CatalogFileError, invariant
+from ..errors import CatalogFileError, Error, invariant
 from ..storage import duck, settings, shard
 from ..storage.log import Entry, EntryKind, ShardLog
 from ..storage.operations import Operation, apply, decode
@@ -38,13 +39,14 @@ def recover(stores: Mapping[int, ShardStore], instance: duck.Connection) -> None
 def settle_outcomes(stores: Mapping[int, ShardStore]) -> None:
     """Make outcomes durable that nobody waited for, so that no shard has to remember its decisions any longer.
 
-    Raises errors.Error.
+    Those of a shard whose log has failed stay as they are. The caller may hold the mutex of any shard.
     """
     sent: deque[Send] = deque()
     for store in list(stores.values()):
         if store.log is None:
             continue
-        store.sync(store.log.last_sequence)
+        with suppress(Error):
+            store.sync(store.log.last_sequence)
         with store.books:
             effects = store.participant.synced(store.log.durable_sequence)
         sent.extend(effect for effect in effects if isinstance(effect, Send))

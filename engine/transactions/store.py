@@ -42,7 +42,9 @@ KEPT_TEXTS = 128
 LONGEST_KEPT_TEXT = 8192
 """How many texts are kept parsed, and how many characters the longest of them has."""
 
-_REOPEN = "Check the disk and the space on it, then open the database again: what was committed is in the logs."
+_REOPEN = (
+    "Check the disk and the space on it, then open the database again: what was committed is in the logs."
+)
 
 Applying = Callable[[Sequence[int]], AbstractContextManager[None]]
 """Told which shards are about to change, for as long as they do."""
@@ -87,7 +89,8 @@ class _Ready:
 class ShardStore:
     """Shared by all sessions. Safe for threads.
 
-    number: of the shard. log: None for a database in memory. applying: told of each change. commits: how many were
+    number: of the shard. log: None for a database in memory. applying: told of each change. settle_outcomes: makes the
+    shards tell each other which decisions nobody will ask for any more. commits: how many were
     applied since the shard was opened. mutex: held by whoever commits on the shard, or writes a checkpoint. failure:
     why the shard takes no more changes until the database is opened again; None while all is well.
     """
@@ -99,6 +102,7 @@ class ShardStore:
         instance: duck.Connection,
         gate: CommitGate,
         applying: Applying,
+        settle_outcomes: Callable[[], None],
     ) -> None:
         self.number = number
         self.log = log
@@ -115,6 +119,7 @@ class ShardStore:
         self._instance = instance
         self._gate = gate
         self._applying = applying
+        self._settle_outcomes = settle_outcomes
         self._gathering: Gathering[_Request] = Gathering(self._deal)
         self._statements: OrderedDict[str, duck.Statement | None] = OrderedDict()
         self._group: duck.Connection | None = None
@@ -172,6 +177,11 @@ class ShardStore:
         )  # What the log cannot take is no error of the others.
         self._submit(request)
 
+    def keep_log(self, transaction: str) -> None:
+        """Whatever comes into the log from now on is needed for a transaction, until it has an outcome."""
+        if self.log is not None:
+            self.keep_from.setdefault(transaction, self.log.last_sequence + 1)
+
     def abort(self, transaction: str) -> None:
         """Say in the log that a transaction came to nothing. Never raises: without an outcome it did so too."""
         if self.keep_from.pop(transaction, None) is not None:
@@ -226,11 +236,18 @@ class ShardStore:
             connection.close()
         crashpoints.reach("checkpoint-written")
         if self.log is not None:
-            with self.books:
-                floor = self.participant.truncate_before(self.applied)
+            floor = self._truncate_before()
+            if floor <= self.applied:
+                self._settle_outcomes()
+                floor = self._truncate_before()
             self.log.truncate(min([floor, *self.keep_from.values()]))
             crashpoints.reach("log-truncated")
         return True
+
+    def _truncate_before(self) -> int:
+        """The sequence before which the log is not needed for what is over or prepared."""
+        with self.books:
+            return self.participant.truncate_before(self.applied)
 
     def _checkpoint_if_due(self) -> None:
         """After so much was logged, opening the database should not have to do it all again.
@@ -262,17 +279,23 @@ class ShardStore:
     def _settle(self, batch: list[_Request]) -> None:
         """Deal with all that wait."""
         ready: list[_Ready] = []
+        may_be_logged = False
         try:
             self.check()
             for request in batch:
                 if isinstance(request, _Commit):
                     ready += self._ready(request)
             ready += self._run([request for request in batch if isinstance(request, SmallWrite)])
+            may_be_logged = True
             self._log(ready)
             self._apply([one for one in ready if one.sequence or self.log is None])
         except Error as error:
             for request in batch:
                 request.error = request.error or error
+        except BaseException:
+            if may_be_logged:  # No later entry may be applied if one before it perhaps was not.
+                self.fail(OperationalError("a commit was interrupted"))
+            raise
         finally:
             if self._group is not None and any(
                 one.connection is self._group and not one.applied for one in ready

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 
 from ..catalog.model import Table
 from ..errors import Error, SerializationError
@@ -18,7 +19,7 @@ from .commit import commit_everywhere
 from .gate import CommitGate
 from .ids import TransactionIds
 from .locks import Mode, Resource
-from .recovery import recover
+from .recovery import recover, settle_outcomes
 from .snapshots import Snapshots
 from .store import ShardStore
 from .transaction import Isolation, State, Transaction
@@ -50,7 +51,8 @@ class Transactions:
 
     def add_shard(self, number: int, log: ShardLog | None, instance: duck.Connection) -> ShardStore:
         """A shard that was attached takes part from now on."""
-        store = ShardStore(number, log, instance, self.gate, self._applying)
+        settle = partial(settle_outcomes, self.stores)
+        store = ShardStore(number, log, instance, self.gate, self._applying, settle)
         self.stores[number] = store
         return store
 

@@ -81,9 +81,9 @@ class ShardWriter:
         if operation.rows is not None and self.store.log is not None and not self._keeps:
             size = sum(len(one.rows.data) for one in self._pending if one.rows is not None)
             if size >= _LARGE_BYTES:
-                sequence = self.store.append(EntryKind.OPERATIONS, self.transaction, encode(self._pending))
-                self.store.keep_from.setdefault(self.transaction, sequence)
-                self._logged.append(sequence)
+                self.store.keep_log(self.transaction)  # First: a checkpoint may come in between.
+                body = encode(self._pending)
+                self._logged.append(self.store.append(EntryKind.OPERATIONS, self.transaction, body))
                 self._pending = []
 
     def inline(self) -> bytes:
