@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -52,8 +53,7 @@ def load(reader: duck.Connection, writers: dict[int, ShardWriter], job: Load) ->
         )
         _feed(_batches(reader, job), lanes, failed, give_up_order)
     for lane in lanes.values():
-        if lane.error is not None:
-            raise lane.error
+        lane.check()
     returned = [row for lane in lanes.values() for row in lane.returned]
     columns = next((lane.columns for lane in lanes.values() if lane.columns), ())
     return Loaded(sum(lane.count for lane in lanes.values()), returned, columns)
@@ -171,6 +171,15 @@ class _Lane:
                 continue
         self._thread.join()
 
+    def check(self) -> None:
+        """Raise what failed, if anything did."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # It knows this frame: in such a circle it would keep connections open.
+
     def _write(self, schema: pa.Schema) -> None:
         import pyarrow as pa
 
@@ -209,7 +218,9 @@ class _Chunks:
     def __init__(self, shard: int, job: Load, writer: ShardWriter) -> None:
         self._shard = shard
         self._job = job
-        self._writer = writer
+        # A writer knows its connection, which knows the rows that it reads, which know these chunks: a circle through
+        # C++ that Python could not free.
+        self._writer = weakref.ref(writer)
         self._batches: list[pa.RecordBatch] = []
         self._size = 0
 
@@ -227,7 +238,9 @@ class _Chunks:
         if self._batches:
             operation = self._job.operation(self._shard, arrow_rows(self._batches))
             self._batches, self._size = [], 0
-            self._writer.record(operation)
+            writer = self._writer()
+            if writer is not None:
+                writer.record(operation)
 
 
 def _arriving(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import count
+from typing import Any
+
+import pytest
+
 from duckraft.engine.database import Database
-from duckraft.engine.errors import Error
+from duckraft.engine.errors import Error, OperationalError
 from duckraft.engine.executor.reading.binding import shard_table
 from duckraft.engine.session import Session
 from duckraft.engine.storage import duck
+from duckraft.engine.storage.log import ShardLog
 from duckraft.engine.types import Parameters, Row
 
 
@@ -43,3 +49,16 @@ def tables_on_shards(database: Database) -> set[str]:
             " WHERE starts_with(database_name, 'duckraft_') AND schema_name <> 'duckraft'",
         )
     return {name for (name,) in found}
+
+
+def fail_once(patch: pytest.MonkeyPatch, method: str, number: int) -> None:
+    """Have the logs' call of this number, counted from 0, of `append` or `sync` find the disk full."""
+    original = getattr(ShardLog, method)
+    calls = count()
+
+    def failing(*arguments: Any, **named: Any) -> Any:
+        if next(calls) == number:
+            raise OperationalError("disk full", sqlstate="53100")
+        return original(*arguments, **named)
+
+    patch.setattr(ShardLog, method, failing)
