@@ -6,8 +6,9 @@
         cursor.execute("SELECT * FROM flights WHERE tailnum = ?", ["N14228"])
         print(cursor.fetchall())
 
-Parameters are `?` or `$1` with a sequence, `$name` with a mapping. Each statement is its own transaction (autocommit):
-`commit` does nothing and `rollback` says that there is nothing to roll back. Threads may share the module, not
+Parameters are `?` or `$1` with a sequence, `$name` with a mapping. Each statement is its own transaction (autocommit),
+unless its cursor has executed BEGIN: a transaction belongs to a cursor, which ends it by COMMIT or ROLLBACK. So `commit`
+of a connection does nothing, and `rollback` says that there is nothing to roll back. Threads may share the module, not
 connections.
 """
 
@@ -110,15 +111,15 @@ class Connection:
         return self.cursor().execute(sql, parameters)
 
     def commit(self) -> None:
-        """Do nothing: every statement has committed when it returns."""
+        """Do nothing: transactions are those of cursors."""
         self._check_open()
 
     def rollback(self) -> None:
-        """Raise NotSupportedError: every statement has committed when it returns."""
+        """Raise NotSupportedError: transactions are those of cursors."""
         self._check_open()
         raise NotSupportedError(
             "there is no transaction to roll back",
-            hint="Each statement is its own transaction over all its shards.",
+            hint="A transaction belongs to the cursor that has executed BEGIN: execute ROLLBACK there.",
         )
 
     def close(self) -> None:
