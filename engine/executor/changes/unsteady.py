@@ -6,7 +6,9 @@ stand for calls of such a function.
 
 from __future__ import annotations
 
-from ...sql.lexer import significant
+from collections.abc import Sequence
+
+from ...sql.lexer import Kind, Lexeme, significant
 
 _FUNCTIONS = frozenset(
     {
@@ -58,3 +60,17 @@ _FUNCTIONS = frozenset(
 def calls_unsteady_function(sql: str) -> bool:
     """Whether a text may call one of them. True too often rather than too seldom: a column may be called so."""
     return any(lexeme.identifier.lower() in _FUNCTIONS for lexeme in significant(sql))
+
+
+_WORDS = frozenset({"CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP"})
+
+
+def unsteady_call(lexemes: Sequence[Lexeme]) -> Lexeme | None:
+    """The first lexeme that calls one of them for certain."""
+    for index, lexeme in enumerate(lexemes):
+        called = index + 1 < len(lexemes) and lexemes[index + 1].text == "("
+        if called and lexeme.identifier.lower() in _FUNCTIONS and lexeme.kind is not Kind.STRING:
+            return lexeme
+        if lexeme.upper in _WORDS:
+            return lexeme
+    return None

@@ -10,10 +10,11 @@ from ...catalog.model import REFERENCE_SHARD
 from ...errors import NotSupportedError, ProgrammingError
 from ...sharding import Strategy
 from ...sql.clauses import CreateTable
-from ...sql.lexer import Kind, Lexeme, significant
+from ...sql.lexer import Kind, Lexeme, matching_parenthesis, significant
 from ...sql.sequences import on_shards
 from ...storage import duck, shard
 from ...types import Column, Parameters, quote_identifier
+from ..changes.unsteady import unsteady_call
 from ..composed import Composed, at_position, execute, shown_as
 from ..connections import SessionConnections
 from ..gateway import Gateway
@@ -32,6 +33,7 @@ def shape_of(
     """
     connection = connections.gateway
     _check_draws(create)
+    _check_steady(create)
     if any(lexeme.upper == "REFERENCES" for lexeme in significant(create.columns_sql)):
         return _shape_on_shard(gateway, connections, create)
     columns = (create.columns_sql, create.columns_start)
@@ -144,6 +146,22 @@ def _check_draws(create: CreateTable) -> None:
                 "only the DEFAULT of a column can draw from a sequence",
                 hint="Make it an ordinary column with DEFAULT nextval(…).",
                 position=create.columns_start + lexeme.start + 1,
+            )
+
+
+def _check_steady(create: CreateTable) -> None:
+    """Refuse a CHECK of the clock or of chance: rows that have passed it might not pass when a log is read."""
+    lexemes = significant(create.columns_sql)
+    for index, lexeme in enumerate(lexemes):
+        if lexeme.upper != "CHECK":
+            continue
+        closing = matching_parenthesis(lexemes, index + 1)
+        call = unsteady_call(lexemes[index + 1 : closing])
+        if call is not None:
+            raise NotSupportedError(
+                f"a CHECK cannot call {call.text}: its rows must pass at any time, not only when they come",
+                hint="Put the value into a column with a DEFAULT, and check that.",
+                position=create.columns_start + call.start + 1,
             )
 
 

@@ -162,3 +162,15 @@ def test_every_type_survives_loading_and_reading(session: Session) -> None:
     with_plain = rows(session, "SELECT * EXCLUDE (k) FROM t WHERE k = 1")
     plain = rows(session, "FROM test_all_types()")
     assert sorted(map(repr, with_plain)) == sorted(map(repr, plain))
+
+
+@pytest.mark.parametrize(
+    ("check", "call"),
+    [("day <= current_date", "current_date"), ("a > 0 AND random() < 1", "random"), ("now() > day", "now")],
+)
+def test_a_check_of_the_clock_or_of_chance_is_refused(session: Session, check: str, call: str) -> None:
+    sql = f"CREATE TABLE c (a INT, day DATE DEFAULT current_date, CHECK ({check})) SHARD BY HASH (a)"
+    error = error_of(session, sql)
+    assert error.sqlstate == "0A000"
+    assert error.position == sql.index(call, sql.index("CHECK")) + 1
+    session.execute("CREATE TABLE c (a INT, now INT CHECK (now > 0 AND a <> 5)) SHARD BY HASH (a)")
