@@ -87,11 +87,23 @@ def test_errors_have_the_standard_classes(connection: dbapi.Connection) -> None:
         ("INSERT INTO t VALUES (1, 'again')", dbapi.IntegrityError),
         ("SELECT nosuch FROM t", dbapi.ProgrammingError),
         ("SELECT CAST('x' AS INT)", dbapi.DataError),
-        ("BEGIN", dbapi.NotSupportedError),
+        ("PREPARE TRANSACTION 'x'", dbapi.NotSupportedError),
     ):
         with pytest.raises(kind) as caught:
             connection.execute(sql).fetchall()
         assert isinstance(caught.value, dbapi.DatabaseError)
+
+
+def test_a_transaction_belongs_to_its_cursor() -> None:
+    with duckraft.connect() as connection:
+        connection.execute("CREATE TABLE t (a INTEGER)")
+        cursor = connection.cursor()
+        for end, count in (("ROLLBACK", 0), ("COMMIT", 1)):
+            cursor.execute("BEGIN")
+            cursor.execute("INSERT INTO t VALUES (1)")
+            assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
+            cursor.execute(end)
+            assert connection.execute("SELECT count(*) FROM t").fetchall() == [(count,)]
 
 
 def test_each_statement_commits_by_itself(tmp_path: Path) -> None:
