@@ -1,6 +1,6 @@
 """The catalog on disk: one JSON file that is replaced as a whole.
 
-    {"checksum": "sha256:…", "format": 2, "catalog": {…}}
+    {"checksum": "sha256:…", "format": 3, "catalog": {…}}
 
 Promises: after a crash at any point the file holds either the catalog before the change or the one after it. Any
 change of the file by anyone else, down to one bit, is found when it is read. Whoever saves holds the lock on the
@@ -25,15 +25,21 @@ from ..version import __version__
 from .codec import MalformedCatalogError, catalog_from_json, catalog_to_json
 from .model import Catalog
 
-FORMAT = 2
-"""The format this program writes; it reads this one and those before it. 2 brought sequences and comments."""
+FORMAT = 3
+"""The format this program writes; it reads this one and those before it. 2 brought sequences and comments, 3 the logs
+of the shards: a directory whose catalog says less has none."""
 
 
 class CatalogStore:
-    """The catalog file of one data directory."""
+    """The catalog file of one data directory.
+
+    format: of the file, once it was read or written.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / CATALOG_NAME
+        self.format = FORMAT
+        self._failure: OSError | None = None
 
     def create(self, catalog: Catalog) -> None:
         """Write the first catalog of a new database. Raises CatalogFileError if there is one, and as `save`."""
@@ -60,7 +66,7 @@ class CatalogStore:
         except OSError as error:
             raise file_error(error, f'cannot read the catalog file "{self.path}"') from None
         try:
-            return decode(raw)
+            self.format, catalog = _opened(raw)
         except MalformedCatalogError as error:
             raise CatalogFileError(
                 f'catalog file "{self.path}" is damaged: {error}',
@@ -72,13 +78,20 @@ class CatalogStore:
                 f"duckraft {__version__} reads formats up to {FORMAT}",
                 hint="Upgrade duckraft to the version that wrote this database, or a later one.",
             ) from None
+        return catalog
 
     def save(self, catalog: Catalog) -> None:
         """Put `catalog` in the place of the one on disk; when this returns, it survives a power cut.
 
         Raises OperationalError. The old catalog is then still in force, unless `outcome_known` is False: then the
-        file is the new one, but after a power cut it may be the old one again.
+        file is the new one, but after a power cut it may be the old one again, and nothing is saved any more.
         """
+        if self._failure is not None:
+            raise OperationalError(
+                f'the catalog file "{self.path}" could not be made durable: {self._failure.strerror}',
+                sqlstate="58030",
+                hint="Check the disk, then open the database again: it keeps what is found to be on disk.",
+            )
         new = self.path.with_name(f"{CATALOG_NAME}.new")
         try:
             _write_durably(new, encode(catalog))
@@ -92,12 +105,14 @@ class CatalogStore:
         try:
             sync_directory(self.path.parent)
         except OSError as error:
+            self._failure = error
             raise OperationalError(
                 f'cannot make the change of the catalog file "{self.path}" durable: {error.strerror}',
-                sqlstate="58030",
-                hint="Check the disk. The change may be lost at a power cut.",
+                sqlstate="40003",
+                hint="Check the disk, then open the database again, and look whether the change is there.",
                 outcome_known=False,
             ) from None
+        self.format = FORMAT
 
 
 class MemoryCatalogStore:
@@ -137,6 +152,11 @@ def encode(catalog: Catalog) -> bytes:
 
 def decode(raw: bytes) -> Catalog:
     """The catalog in the bytes of a catalog file. Raises MalformedCatalogError or NewerFormatError."""
+    return _opened(raw)[1]
+
+
+def _opened(raw: bytes) -> tuple[int, Catalog]:
+    """The format and the catalog."""
     try:
         outer = json.loads(raw)
     except (ValueError, RecursionError):
@@ -153,7 +173,7 @@ def decode(raw: bytes) -> Catalog:
     # The checksum is over values: a blank that became a line break keeps it, and still says that something wrote here.
     if raw != _envelope(found, body):
         raise MalformedCatalogError("its checksum is right, but it is not as duckraft writes it")
-    return catalog_from_json(body)
+    return found, catalog_from_json(body)
 
 
 def _envelope(number: int, body: Any) -> bytes:

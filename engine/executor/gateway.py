@@ -7,9 +7,10 @@ Leaves to others: what to change (`ddl.py`, `dml.py`), what a crash left behind 
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ..catalog.model import REFERENCE_SHARD, Catalog, Definition, Sequence, Shard, Table
 from ..catalog.store import CatalogStore, MemoryCatalogStore
-from ..errors import Error
+from ..errors import CatalogFileError, Error
 from ..sharding.hash import MAX_SHARDS, check_shard_count
 from ..sql.lexer import significant
 from ..storage import duck, interruption, shard
@@ -44,7 +45,12 @@ HOME = "memory"
 
 
 class Gateway:
-    """The state that all sessions of a database share."""
+    """The state that all sessions of a database share.
+
+    sync_log: makes a log's data durable; a test may put a disk in its place that fails.
+    """
+
+    sync_log: Callable[[int], None] = staticmethod(os.fdatasync)
 
     def __init__(
         self,
@@ -108,14 +114,22 @@ class Gateway:
             store.create(catalog)
             return cls(directory, store, catalog, instance)
         from .recovery import recover
+        from .upgrade import upgrade
 
         store = CatalogStore(directory.path)
-        gateway = cls(directory, store, store.load(), instance)
-        recover(gateway, directory)
-        if shards is not None and shards != gateway.catalog.default_shards:
-            gateway.publish(
-                replace(gateway.catalog, default_shards=shards, version=gateway.catalog.version + 1)
-            )
+        catalog = store.load()
+        upgrade(instance, directory, store, catalog)
+        gateway = cls(directory, store, catalog, instance)
+        try:
+            recover(gateway, directory)
+            if shards is not None and shards != gateway.catalog.default_shards:
+                gateway.publish(
+                    replace(gateway.catalog, default_shards=shards, version=gateway.catalog.version + 1)
+                )
+        except BaseException:
+            for number in list(gateway.transactions.stores):
+                gateway._remove_store(number)
+            raise
         return gateway
 
     @property
@@ -216,14 +230,17 @@ class Gateway:
             for number in missing:
                 path = self._path(number)
                 relative = str(path.relative_to(self.directory.path)) if path and self.directory else None
+                log = self.open_log(number, create=True)
+                self.transactions.add_shard(number, log, self.instance)
                 made.append(Shard(number, relative))
                 shard.create(self.instance, number, path, self._catalog.database_id)
-                self.transactions.add_shard(number, self.open_log(number), self.instance)
             if made and self.directory is not None:
                 sync_directory(self.directory.path / SHARDS_NAME)
             if made:
                 self.publish(self._catalog.with_shards(tuple(made)))
         except BaseException as error:
+            if isinstance(error, Error) and not error.outcome_known:
+                raise  # The catalog on disk may have them.
             for new in made:
                 self._remove_store(new.number)
                 shard.discard(self.instance, new.number, self._path(new.number))
@@ -231,19 +248,29 @@ class Gateway:
                 raise file_error(error, "cannot make the shard files durable") from None
             raise
 
-    def open_log(self, number: int) -> ShardLog | None:
-        """The log of a shard; None in memory. Raises errors.Error."""
+    def open_log(self, number: int, *, create: bool) -> ShardLog | None:
+        """The log of a shard; None in memory. create: the shard is a new one. Raises errors.Error."""
         if self.directory is None:
             return None
-        return ShardLog.open(
-            self.directory.log_path(number), database_id=self._catalog.database_id, shard=number
+        path = self.directory.log_path(number)
+        database_id = self._catalog.database_id
+        log = ShardLog.open(
+            path, database_id=database_id, shard=number, create=create, sync=type(self).sync_log
         )
+        if create and log.last_sequence:
+            log.close()
+            raise CatalogFileError(
+                f'the catalog file is older than the log in "{path}", whose shard it does not have',
+                hint="A part of the directory was put back from an older copy. Restore all of it from one backup.",
+            )
+        return log
 
     def _remove_store(self, number: int) -> None:
-        """Forget a shard that was not finished, with its log, in which nothing is yet."""
+        """Forget a shard that was not finished, or whose database is not opened."""
         store = self.transactions.stores.pop(number, None)
         if store is not None:
-            store.close()
+            with suppress(Error):
+                store.close()
 
     def show_table(self, table: Table) -> None:
         """Make or renew the gateway's views of a table, and what was waiting for them."""
@@ -298,14 +325,15 @@ class Gateway:
                 writer.execute(f"DROP TABLE IF EXISTS {shard.qualified(number, table.schema, table.name)}")
 
     def close(self) -> None:
-        """Write everything to the shard files and give the directory up."""
+        """Write everything to the shard files and give the directory up. What cannot be written is in the logs."""
         from .definitions.sequence_blocks import give_back
 
         give_back(self)
         for store in self.transactions.stores.values():
-            with suppress(Error):  # What is not in the file is in the log.
+            with suppress(Error):
                 store.checkpoint()
-            store.close()
+            with suppress(Error):
+                store.close()
         self.instance.close()
         self.scratch.close()
         if self.directory is not None:

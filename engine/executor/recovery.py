@@ -20,11 +20,15 @@ from .gateway import HOME, Gateway
 def recover(gateway: Gateway, directory: DataDirectory) -> None:
     """Attach the shards, finish what a crash interrupted, and show tables and definitions. Raises errors.Error."""
     catalog = gateway.catalog
+    for unknown in directory.shards_with_logs() - {known.number for known in catalog.shards}:
+        log = gateway.open_log(unknown, create=True)  # Of a shard that was being made; any other is refused.
+        if log is not None:
+            log.close()
     directory.check_shard_files(known.file for known in catalog.shards if known.file)
     for known in catalog.shards:
         if known.file is not None:
             shard.attach(gateway.instance, known.number, directory.path / known.file, catalog.database_id)
-            log = gateway.open_log(known.number)
+            log = gateway.open_log(known.number, create=False)
             gateway.transactions.add_shard(known.number, log, gateway.instance)
     _show_schemas(gateway)
     definitions = gateway.catalog.definitions

@@ -96,6 +96,15 @@ class DataDirectory:
         """The directory of the log of a shard; −1 is the reference shard."""
         return self.path / LOGS_NAME / (f"{number:04}" if number >= 0 else "reference")
 
+    def shards_with_logs(self) -> set[int]:
+        """The numbers of the shards for which there is the directory of a log. Raises OperationalError."""
+        try:
+            names = {entry.name for entry in (self.path / LOGS_NAME).iterdir()}
+        except OSError as error:
+            raise file_error(error, f'cannot read "{self.path / LOGS_NAME}"') from None
+        numbers = {int(name) for name in names if name.isdecimal()}
+        return numbers | {-1} if "reference" in names else numbers
+
     def check_shard_files(self, files: Iterable[str]) -> None:
         """Raise MissingShardFileError unless each of these files, relative to the directory, is there with content."""
         for file in files:
@@ -140,6 +149,11 @@ def file_error(error: OSError, what: str) -> OperationalError:
     reason = error.strerror or str(error)
     if isinstance(error, PermissionError):
         sqlstate, hint = "42501", "Check the owner and the permissions of the directory and the files in it."
+    elif error.errno == errno.EROFS:
+        sqlstate, hint = (
+            "42501",
+            "A database needs a directory that it can write to, even if it is only read.",
+        )
     elif error.errno in _DISK_FULL:
         sqlstate, hint = "53100", "Free some space on this disk and try again."
     elif isinstance(error, FileNotFoundError):
@@ -175,11 +189,11 @@ def _check_is_whole(path: Path, create: bool) -> None:
     """Refuse a directory that lost its catalog. The lock is held: nobody is just making one."""
     if (path / CATALOG_NAME).exists():
         return
-    shards = path / SHARDS_NAME
-    left = sorted(entry.name for entry in shards.iterdir()) if shards.exists() else []
+    parts = [path / SHARDS_NAME, path / LOGS_NAME]
+    left = sorted(entry.relative_to(path) for part in parts if part.exists() for entry in part.iterdir())
     if left:
         raise CatalogFileError(
-            f'"{path / CATALOG_NAME}" is missing, but there are shard files beside it, such as {SHARDS_NAME}/{left[0]}',
+            f'"{path / CATALOG_NAME}" is missing, but there are files of shards beside it, such as "{left[-1]}"',
             hint="Put the catalog back from a backup of this directory. No new database is made over existing data.",
         )
     if not create:
@@ -199,7 +213,11 @@ def _lock(path: Path) -> int:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         text = f"pid {os.getpid()}\nhost {socket.gethostname()}\nsince {started}\n"
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
+        try:
+            os.pwrite(descriptor, text.encode(), 0)
+        except OSError as error:
+            if error.errno not in _DISK_FULL:  # On a full disk the lock says nothing, and holds all the same.
+                raise
     except BlockingIOError:
         os.close(descriptor)
         raise _in_use(path, file) from None

@@ -88,11 +88,12 @@ class ShardLog:
         *,
         database_id: str,
         shard: int,
+        create: bool = True,
         first_sequence: int = 1,
         sync: Sync = os.fdatasync,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> ShardLog:
-        """Open the log in `directory`, and make it first if it is missing.
+        """Open the log in `directory`; with `create`, make it first if it is missing.
 
         All entries are read and checked, a torn tail is cut off, and what is left is durable.
         database_id, shard: whose log it is; −1 is the reference shard. first_sequence: of the first entry of a new log.
@@ -101,6 +102,8 @@ class ShardLog:
         """
         identity = Identity(database_id, shard)
         try:
+            if not create:
+                _check_is_there(directory)
             if not directory.exists():
                 directory.mkdir()
                 sync_directory(directory.parent)
@@ -404,3 +407,13 @@ class ShardLog:
                     )
         except OSError as error:
             raise file_error(error, f'cannot read the log in "{self._directory}"') from None
+
+
+def _check_is_there(directory: Path) -> None:
+    """Refuse to take a log that was lost for a new one. Raises LogDamagedError."""
+    if not any(directory.glob("*.log")):
+        problem = "has no segments" if directory.exists() else "is missing"
+        raise LogDamagedError(
+            f'the log in "{directory}" {problem}: what it had and its shard\'s file has not is lost',
+            hint="Restore the database's directory from one backup, with all its files. Nothing was changed.",
+        )

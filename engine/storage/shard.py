@@ -13,7 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import CatalogFileError, Error, MissingShardFileError
+from ..errors import CatalogFileError, Error, MissingShardFileError, invariant
 from ..types import quote_identifier, quote_string
 from . import duck
 
@@ -35,6 +35,7 @@ def create(connection: duck.Connection, number: int, path: Path | None, database
     if path is not None and path.exists():
         # A crash between making the file and naming it in the catalog leaves one behind that no row was ever put in.
         _remove(path)
+        _remove(_wal_of(path))
     target = ":memory:" if path is None else str(path)
     duck.execute(connection, f"ATTACH {quote_string(target)} AS {alias(number)}{_options(path)}")
     schema = f"{alias(number)}.duckraft"
@@ -84,12 +85,12 @@ def discard(connection: duck.Connection, number: int, path: Path | None) -> None
         duck.execute(connection, f"DETACH {alias(number)}")
     if path is not None:
         _remove(path)
+        _remove(_wal_of(path))
 
 
 def _remove(path: Path) -> None:
-    for file in (path, path.with_name(path.name + ".wal")):
-        with suppress(OSError):
-            file.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def attach(connection: duck.Connection, number: int, path: Path, database_id: str) -> None:
@@ -97,13 +98,51 @@ def attach(connection: duck.Connection, number: int, path: Path, database_id: st
 
     Raises MissingShardFileError or CatalogFileError, each with the file's name and what to do.
     """
+    wal = _wal_of(path)
+    if wal.exists():
+        raise CatalogFileError(
+            f'another program has written to the shard file "{path}": there is "{wal}"',
+            hint="Changes that were made past duckraft are in no log. Restore the directory from a backup.",
+        )
+    _attach(connection, number, path, database_id, _options(path))
+
+
+def convert(connection: duck.Connection, number: int, path: Path, database_id: str) -> None:
+    """Make a shard file one that follows a log, which is empty: so far DuckDB kept a log of its own beside it.
+
+    What that one has comes into the file. It may be done again, and is not attached afterwards. Raises as `attach`.
+    """
+    _attach(connection, number, path, database_id, "")
+    try:
+        duck.execute(
+            connection, f"CREATE TABLE IF NOT EXISTS {alias(number)}.duckraft.applied (sequence BIGINT)"
+        )
+        if applied := last_applied(connection, number):
+            raise CatalogFileError(
+                f'shard file "{path}" has come to entry {applied} of a log, but the catalog is of a time without logs',
+                hint="Files of different times were mixed. Restore the directory from one backup.",
+            )
+        duck.execute(connection, f"CHECKPOINT {alias(number)}")
+    finally:
+        duck.clean_up(connection, f"DETACH {alias(number)}")
+    wal = _wal_of(path)
+    invariant(not wal.exists() or wal.stat().st_size == 0, "a checkpoint leaves nothing in DuckDB's log")
+    _remove(wal)
+
+
+def _wal_of(path: Path) -> Path:
+    """Where DuckDB keeps a log of its own for a file."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _attach(connection: duck.Connection, number: int, path: Path, database_id: str, options: str) -> None:
     if not path.exists():
         raise MissingShardFileError(
             f'shard file "{path}" is missing',
             hint="Put the file back from a backup of this directory, together with the rest of it.",
         )
     try:
-        duck.execute(connection, f"ATTACH {quote_string(str(path))} AS {alias(number)}{_options(path)}")
+        duck.execute(connection, f"ATTACH {quote_string(str(path))} AS {alias(number)}{options}")
         found = duck.rows(connection, f"SELECT database_id, shard FROM {alias(number)}.duckraft.identity")
     except Error as error:
         raise CatalogFileError(

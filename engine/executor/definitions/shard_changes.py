@@ -59,8 +59,9 @@ def change_shards(
             with suppress(Error):
                 gateway.publish(before)
         elif noted is not None:
-            # Some shards have it: the next opening of the database brings it to the others.
-            gateway.publish(noted)
+            # Some shards may have it: the next opening of the database brings it to the others.
+            with suppress(Error):
+                gateway.publish(noted)
         raise
     gateway.publish(after)
 

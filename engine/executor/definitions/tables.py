@@ -170,9 +170,9 @@ def _build(creation: _Creation, table: Table) -> Result:
         count = _make(creation, table)
         gateway.show_table(table)
         gateway.publish(gateway.catalog.with_table(replace(table, state=TableState.READY)))
-    except BaseException:
+    except BaseException as error:
         gateway.hide_table(table)
-        _take_back(gateway, table)
+        _take_back(gateway, table, error)
         raise
     return _created(count)
 
@@ -188,15 +188,17 @@ def _replace(creation: _Creation, existing: Table, table: Table) -> Result:
         aside = replace(aside, state=TableState.READY)
         decided = gateway.catalog.with_table(aside).with_table(replace(existing, state=TableState.DROPPING))
         gateway.publish(decided)
-    except BaseException:
-        _take_back(gateway, aside)
+    except BaseException as error:
+        _take_back(gateway, aside, error)
         raise
     finish_replacement(gateway, existing, aside)
     return _created(count)
 
 
-def _take_back(gateway: Gateway, table: Table) -> None:
+def _take_back(gateway: Gateway, table: Table, failure: BaseException) -> None:
     """Take back a table that could not be finished. What the disk refuses now is swept when the database opens."""
+    if isinstance(failure, Error) and not failure.outcome_known:
+        return  # The disk may have it finished; opening the database again finds out.
     with suppress(Error):
         sweep(gateway, [table])
 

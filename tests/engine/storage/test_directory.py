@@ -46,13 +46,13 @@ def refused(path: Path, *, create: bool = True) -> Error:
 
 def test_a_new_directory_gets_its_layout_and_no_catalog(tmp_path: Path) -> None:
     with DataDirectory.open(tmp_path / "db", create=True) as directory:
-        assert listing(tmp_path / "db") == {"LOCK", "shards"}
+        assert listing(tmp_path / "db") == {"LOCK", "logs", "shards"}
         assert not directory.has_catalog
 
 
 def test_an_empty_directory_may_become_a_database(tmp_path: Path) -> None:
     with DataDirectory.open(tmp_path, create=True):
-        assert listing(tmp_path) == {"LOCK", "shards"}
+        assert listing(tmp_path) == {"LOCK", "logs", "shards"}
 
 
 def test_a_creation_that_was_cut_short_can_be_repeated(tmp_path: Path) -> None:
@@ -153,6 +153,29 @@ def test_a_failure_of_the_system_names_the_directory(
     assert error.sqlstate == sqlstate
     assert os.strerror(number) in error.message
     DataDirectory.open(tmp_path / "db", create=True).close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_does_not_keep_a_database_from_being_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    DataDirectory.open(tmp_path, create=True).close()
+
+    def fail(*arguments: Any, **more: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", fail)
+        with DataDirectory.open(tmp_path, create=True):
+            assert isinstance(refused(tmp_path), DirectoryInUseError)
+
+
+def test_logs_without_a_catalog_are_no_new_database(tmp_path: Path) -> None:
+    DataDirectory.open(tmp_path, create=True).close()
+    (tmp_path / "logs" / "0000").mkdir()
+    error = refused(tmp_path)
+    assert isinstance(error, CatalogFileError)
+    assert "logs/0000" in error.message
 
 
 def test_the_same_process_cannot_open_a_directory_twice(tmp_path: Path) -> None:

@@ -539,7 +539,7 @@ def test_a_full_disk_is_an_error_and_the_log_goes_on_when_there_is_room(tmp_path
 
 def test_a_read_only_directory_is_an_error(tmp_path: Path) -> None:
     result = run_python(READ_ONLY, tmp_path, under=mounting())
-    assert (result.stdout, result.stderr) == ("58030\n58030\n", "")
+    assert (result.stdout, result.stderr) == ("42501\n42501\n", "")
 
 
 def test_a_directory_without_permission_is_an_error(tmp_path: Path) -> None:
