@@ -38,6 +38,8 @@ from .savepoints import Savepoints
 if TYPE_CHECKING:
     from .changes.targets import WriteTarget
     from .connections import SessionConnections
+    from .gateway import Gateway
+    from .reading.overlay import Overlay
 
 _NO_WAY_BACK = (DeadlockError, SerializationError)
 _TRANSACTION_FAILED = "current transaction is aborted, commands ignored until end of transaction block"
@@ -292,6 +294,21 @@ class SessionTransactions:
         """By shard that the transaction has changed, the connection that sees the changes."""
         found = self.current.writers if self.current is not None else {}
         return {number: writer.connection for number, writer in found.items() if writer.changed}
+
+    def overlay(
+        self, gateway: Gateway, *, has_own_names: bool, is_collated: Callable[[Table], bool]
+    ) -> Overlay:
+        """What the transaction has written, to be put over what the gateway's connection sees, for one statement."""
+        from .reading.overlay import Overlay
+
+        return Overlay(
+            gateway,
+            self._connections.gateway,
+            self.writers(),
+            self.may_have_changed,
+            has_own_names=has_own_names,
+            is_collated=is_collated,
+        )
 
     def may_have_changed(self, table: Table, number: int) -> bool:
         """Whether the transaction may have written rows of a table on a shard of the database."""

@@ -92,7 +92,7 @@ def _run_query(context: Context, plan: Plan, body: str, parameters: Parameters, 
         connection = context.connections.shard(plan.shard)
     elif plan.tier is not Tier.LOCAL:
         if context.binding == "streamed":
-            return _run_streamed(context, plan, parameters, planning_ms)
+            return _run_streamed(context, plan, body, parameters, planning_ms)
         text = attached_sql(plan)
     start = time.perf_counter()
     try:
@@ -105,7 +105,9 @@ def _run_query(context: Context, plan: Plan, body: str, parameters: Parameters, 
     return costs_of(plan, operators, planning_ms, (time.perf_counter() - start) * 1000)
 
 
-def _run_streamed(context: Context, plan: Plan, parameters: Parameters, planning_ms: float) -> Costs:
+def _run_streamed(
+    context: Context, plan: Plan, body: str, parameters: Parameters, planning_ms: float
+) -> Costs:
     from ..executor.reading import streamed
     from ..executor.reading.recording import recording
     from ..planner.costs import Costs
@@ -114,7 +116,7 @@ def _run_streamed(context: Context, plan: Plan, parameters: Parameters, planning
     count = 0
     with recording() as recorder, at_position(None):
         rows, streams, _ = streamed.start(
-            context.connections, plan, parameters, context.collations.has, shards_read(context, plan)
+            context.connections, plan, parameters, context.collations.has, shards_read(context, plan, body)
         )
         try:
             while batch := rows.fetchmany(BATCH_ROWS):

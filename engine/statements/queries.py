@@ -11,6 +11,7 @@ from ..errors import DataError, Error, IntegrityError, ProgrammingError
 from ..executor import listing, system
 from ..executor.composed import at_position
 from ..executor.reading.binding import attached_sql
+from ..executor.reading.reach import reached
 from ..executor.reading.result import Result, columns_of
 from ..planner.plan import Plan, Tier
 from ..sql.classify import Classified
@@ -20,6 +21,9 @@ from ..types import Column, Parameters
 from .context import Context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..executor.reading.overlay import Overlay
     from ..planner.moving import Moving
     from ..planner.planner import Planned
 
@@ -52,20 +56,28 @@ def _run_within(context: Context, transaction: Transaction, sql: str, parameters
     transactions.lock_catalog()
     made = plan_anew(context, sql, parameters, prune=False)
     if transaction.isolation is Isolation.SERIALIZABLE:
-        transactions.lock_read(_tables_read(context, made))
-    if transactions.writers() and not (made.tier is Tier.ROUTE and _sees_itself(context, made)):
-        return _run_over(context, made, sql, parameters)
-    return _run(context, made, sql, parameters)
+        transactions.lock_read(_tables_read(context, made, sql))
+    if not transactions.writers() or not _tables_read(context, made, sql):
+        return _run(context, made, sql, parameters)
+    if made.tier is Tier.ROUTE:
+        if _sees_itself(context, made, sql):
+            return _run(context, made, sql, parameters)
+        made = _planned(context, sql, parameters, prune=False, without=Tier.ROUTE).plan
+    return _run_over(context, made, sql, parameters)
 
 
-def _tables_read(context: Context, plan: Plan) -> list[tuple[Table, int]]:
-    """(table, shard of the database) for all that a plan may read."""
-    if plan.tier is Tier.LOCAL:
-        return []
+def _tables_read(context: Context, plan: Plan, sql: str) -> list[tuple[Table, int]]:
+    """(table, shard of the database) for all that a plan may read, by way of views and macros, too."""
     routes = [(route.table, route.shards) for route in plan.routes]
-    if not routes:
-        tables = context.gateway.catalog.ready_tables()
-        routes = [(table, tuple(range(table.strategy.shard_count))) for table in tables]
+    is_over_views = plan.tier is Tier.GATHER and not routes
+    may_call = plan.tier is not Tier.ROUTE and (context.has_own_state or context.gateway.calls_macro(sql))
+    if is_over_views or plan.reads_more or may_call:
+        catalog = context.gateway.catalog
+        tables = catalog.ready_tables()
+        routes = [
+            (table, tuple(range(table.strategy.shard_count)))
+            for table in (tables if context.has_own_state else reached(sql, catalog, tables))
+        ]
     return [
         (table, table.placements[0 if table.is_reference else shard])
         for table, shards in routes
@@ -73,46 +85,64 @@ def _tables_read(context: Context, plan: Plan) -> list[tuple[Table, int]]:
     ]
 
 
-def shards_read(context: Context, plan: Plan) -> set[int]:
+def shards_read(context: Context, plan: Plan, sql: str) -> set[int]:
     """The shards of the database that a plan may read."""
-    return {shard for _, shard in _tables_read(context, plan)}
+    return {shard for _, shard in _tables_read(context, plan, sql)}
 
 
-def _sees_itself(context: Context, plan: Plan) -> bool:
+def _sees_itself(context: Context, plan: Plan, sql: str) -> bool:
     """Whether one shard can answer a query with all that the transaction has written."""
     written = set(context.connections.transactions.writers())
-    return not written & (shards_read(context, plan) - {plan.shard})
+    return not written & (shards_read(context, plan, sql) - {plan.shard})
 
 
 def _run_over(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Result:
-    """Run a query that reads several shards, of which the transaction has written some."""
-    from ..executor.reading.overlay import Overlay
-
+    """Run a query that may read several shards, of which the transaction has written some."""
     transactions = context.connections.transactions
-    overlay = Overlay(
-        context.gateway,
-        context.connections.gateway,
-        transactions.writers(),
-        transactions.may_have_changed,
-        has_own_names=context.has_own_state,
-        is_collated=context.collations.has,
+    shards = shards_read(context, plan, sql)
+    try:
+        with at_position(None):
+            return _start_over(context, shards, lambda overlay: overlay.bind(plan, sql, parameters), plan)
+    except (ProgrammingError, DataError, IntegrityError) as error:
+        if transactions.holds_snapshot:
+            raise _as_judged(context, sql, parameters, error) from None
+        try:
+            return _start_over(
+                context, shards, lambda overlay: overlay.over_views(sql, parameters), None, sql
+            )
+        except Error as again:
+            # A writer whose transaction the first error has ended says no more than that.
+            raise (error if again.sqlstate == "25P02" else again) from None
+
+
+def _start_over(
+    context: Context,
+    shards: set[int],
+    bind: Callable[[Overlay], tuple[str, Parameters]],
+    plan: Plan | None,
+    text: str = "",
+) -> Result:
+    """Start what `bind` makes of a query, on what the transaction sees. text: the user's, if that is what runs."""
+    transactions = context.connections.transactions
+    gateway = context.connections.gateway
+    overlay = transactions.overlay(
+        context.gateway, has_own_names=context.has_own_state, is_collated=context.collations.has
     )
 
     def close() -> None:
         overlay.close()
-        transactions.end_reading()
+        transactions.end_reading(gateway)
 
     def run() -> None:
-        text, given = overlay.bind(plan, sql, parameters)
-        duck.execute(context.connections.gateway, text, given)
+        duck.execute(gateway, *bind(overlay))
 
     try:
-        transactions.read_together(shards_read(context, plan), run)
+        transactions.read_together(shards, run)
     except BaseException:
         close()
         raise
-    gateway = context.connections.gateway
-    return Result(_named(columns_of(gateway), plan), "SELECT", source=gateway, on_close=close)
+    columns = columns_of(gateway) if plan is None else _named(columns_of(gateway), plan)
+    return Result(columns, "SELECT", source=gateway, text=text, on_close=close)
 
 
 def run_routed(context: Context, sql: str, parameters: Parameters) -> Result | None:
@@ -166,14 +196,17 @@ def plan_anew(context: Context, sql: str, parameters: Parameters, *, prune: bool
     return _planned(context, sql, parameters, prune=prune).plan
 
 
-def _planned(context: Context, sql: str, parameters: Parameters, *, prune: bool = True) -> Planned:
-    """Plan a query and keep its shape for the next one."""
+def _planned(
+    context: Context, sql: str, parameters: Parameters, *, prune: bool = True, without: Tier | None = None
+) -> Planned:
+    """Plan a query and keep its shape for the next one. without: a tier that must not be used."""
     from ..planner.planner import plan_query
 
     allow = frozenset(Tier) if context.allowed_tiers is None else context.allowed_tiers
     if context.has_own_macros or context.gateway.calls_macro(sql):
         # A shard does not know the session's own, and has only its own rows to give to others.
         allow -= {Tier.ROUTE}
+    allow -= {without}
     gateway = context.gateway
     statistics = gateway.statistics if prune else None
     with context.binder.given(parameters) as binder:
@@ -185,10 +218,13 @@ def _planned(context: Context, sql: str, parameters: Parameters, *, prune: bool 
 
 def _moving(context: Context) -> Moving | None:
     """What the planner must know when the rows of shards cost something to move; None if they do not."""
-    if context.binding != "streamed":
-        return None
     from ..planner.moving import JoinStrategy, Moving
 
+    if context.binding != "streamed":
+        if not context.connections.transactions.writers():
+            return None
+        # What leaves a writer is copied.
+        return Moving(context.gateway.statistics, context.collations.has, frozenset({JoinStrategy.GATHER}))
     allowed = frozenset(JoinStrategy) if context.allowed_joins is None else context.allowed_joins
     return Moving(context.gateway.statistics, context.collations.has, allowed)
 
@@ -203,13 +239,13 @@ def stream(
 
 def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Result:
     transactions = context.connections.transactions
-    if plan.tier is Tier.LOCAL:
+    if plan.tier is Tier.LOCAL and not _tables_read(context, plan, sql):
         return stream(context.connections.gateway, sql, parameters)
     try:
         if plan.tier is Tier.ROUTE and plan.shard is not None:
             return _run_on_shard(context, plan, plan.shard, sql, parameters)
         with at_position(None):
-            if context.binding == "streamed":
+            if context.binding == "streamed" and plan.fragments():
                 from ..executor.reading import streamed
 
                 rows, streams, columns = streamed.start(
@@ -217,20 +253,22 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
                     plan,
                     parameters,
                     context.collations.has,
-                    shards_read(context, plan),
+                    shards_read(context, plan, sql),
                 )
                 columns = _named(columns, plan)
                 return Result(
                     columns, "SELECT", source=rows, on_close=streams.close, interrupt=streams.interrupt
                 )
             gateway = context.connections.gateway
-            merged = attached_sql(plan)
+            merged = attached_sql(plan) if plan.merge else sql
             parsed = context.parsed.statement(gateway, merged)
             transactions.read_together(
-                shards_read(context, plan), lambda: _start(gateway, merged, parameters, parsed)
+                shards_read(context, plan, sql), lambda: _start(gateway, merged, parameters, parsed)
             )
             columns = _named(columns_of(gateway), plan)
-            return Result(columns, "SELECT", source=gateway, on_close=partial(transactions.end_reading, gateway))
+            return Result(
+                columns, "SELECT", source=gateway, on_close=partial(transactions.end_reading, gateway)
+            )
     except (ProgrammingError, DataError, IntegrityError) as error:
         if plan.tier is Tier.ROUTE and not isinstance(error, ProgrammingError):
             raise
@@ -240,7 +278,7 @@ def _run(context: Context, plan: Plan, sql: str, parameters: Parameters) -> Resu
 def _run_on_shard(context: Context, plan: Plan, shard: int, sql: str, parameters: Parameters) -> Result:
     """Run the user's own text on one shard."""
     connection = context.connections.transactions.on_shard(shard)
-    if len(shards_read(context, plan)) < 2:
+    if len(shards_read(context, plan, sql)) < 2:
         return stream(connection, sql, parameters)
     # Reference tables are in a file of their own.
     transactions = context.connections.transactions
@@ -248,7 +286,11 @@ def _run_on_shard(context: Context, plan: Plan, shard: int, sql: str, parameters
         {shard}, lambda: _start(connection, sql, parameters, None), connection=connection
     )
     return Result(
-        columns_of(connection), "SELECT", source=connection, text=sql, on_close=partial(transactions.end_reading, connection)
+        columns_of(connection),
+        "SELECT",
+        source=connection,
+        text=sql,
+        on_close=partial(transactions.end_reading, connection),
     )
 
 
@@ -262,15 +304,28 @@ def _as_written(context: Context, sql: str, parameters: Parameters, error: Error
     """DuckDB judges the user's own text: either it runs as it stands, or the message and the position are right."""
     transactions = context.connections.transactions
     if transactions.holds_snapshot:
-        # The error has ended the transaction that it would have to run in.
-        with context.connections.reader(None) as connection:
-            duck.rows(connection, f"DESCRIBE {sql}", parameters)
-        raise error
+        raise _as_judged(context, sql, parameters, error) from None
     transactions.end_reading()
     gateway = context.connections.gateway
     numbers = list(context.gateway.transactions.stores)
     transactions.read_together(numbers, lambda: _start(gateway, sql, parameters, None))
-    return Result(columns_of(gateway), "SELECT", source=gateway, text=sql, on_close=partial(transactions.end_reading, gateway))
+    return Result(
+        columns_of(gateway),
+        "SELECT",
+        source=gateway,
+        text=sql,
+        on_close=partial(transactions.end_reading, gateway),
+    )
+
+
+def _as_judged(context: Context, sql: str, parameters: Parameters, error: Error) -> Error:
+    """What DuckDB says of the user's own text, where `error` has ended the transaction in which that would run."""
+    with context.connections.reader(None) as connection:
+        try:
+            duck.rows(connection, f"DESCRIBE {sql}", parameters)
+        except Error as judged:
+            return judged
+    return error
 
 
 def _named(columns: tuple[Column, ...], plan: Plan) -> tuple[Column, ...]:

@@ -90,8 +90,7 @@ class Overlay:
         """
         fragments = plan.fragments()
         if not fragments:
-            self.show_reached(text)
-            return text, parameters
+            return self.over_views(text, parameters)
         check_parameters(attached_sql(plan), parameters)
         self._parameters = parameters
         if plan.reads_more or self._has_own_names or self._gateway.calls_macro(text):
@@ -99,6 +98,11 @@ class Overlay:
         bound = {fragment.name: self._union(fragment) for fragment in fragments}
         sql = plan.merge_sql(lambda fragment: f"({bound[fragment.name]})")
         return sql, parameters_in(sql, parameters)
+
+    def over_views(self, text: str, parameters: Parameters) -> tuple[str, Parameters]:
+        """As `bind`, for a text that runs as it stands."""
+        self.show_reached(text)
+        return text, parameters
 
     def show_reached(self, text: str) -> None:
         """Let a text that runs on the gateway's connection see its tables as the transaction has left them.

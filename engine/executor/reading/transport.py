@@ -24,9 +24,15 @@ States = Mapping[str, str]
 
 
 def can_be_carried(columns: Sequence[Column], states: States) -> bool:
-    """Whether Arrow carries values of all these types, with a cast at both ends where it needs one."""
+    """Whether Arrow carries values of all these types, with a cast at both ends where it needs one.
+
+    A state that keeps enums may have a list of them in it, which may not be empty.
+    """
     return all(
-        column.name in states or not _NOT_CARRIED.search(_QUOTED.sub("", column.type)) for column in columns
+        "ENUM(" not in states[column.name]
+        if column.name in states
+        else not _NOT_CARRIED.search(_QUOTED.sub("", column.type))
+        for column in columns
     )
 
 
