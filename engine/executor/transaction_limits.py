@@ -1,8 +1,8 @@
 """What ends a transaction from outside: `transaction_timeout`, `idle_in_transaction_session_timeout`, KILL TRANSACTION.
 
 Promises: a transaction that must end is rolled back soon, and its locks are given up, also while its session does
-nothing; the session gets the reason with every statement until it sends ROLLBACK or COMMIT. What is decided, such as a
-COMMIT at work, is not taken back. A timer hits no transaction but its own.
+nothing; the session gets the reason with every statement until it sends ROLLBACK or COMMIT, and with that COMMIT, too.
+What is decided, such as a COMMIT at work, is not taken back. A timer hits no transaction but its own.
 Leaves to others: when a session's call begins and ends (`session.py`), rolling back (`session_transactions.py`).
 """
 

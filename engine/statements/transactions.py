@@ -85,11 +85,16 @@ def _begin(context: Context, modes: Modes) -> Result:
 
 
 def _end(context: Context, chain: bool, verb: str) -> Result:
-    """COMMIT or ROLLBACK. A COMMIT of a transaction that has failed is a ROLLBACK, and says so."""
+    """COMMIT or ROLLBACK. A COMMIT of a transaction that has failed is a ROLLBACK, and says so.
+
+    Where it was ended from outside, nobody has seen an error yet perhaps: COMMIT raises it.
+    """
     transactions = context.connections.transactions
     transaction = _open_transaction(context, verb)
-    if verb == "ROLLBACK":
+    if verb == "ROLLBACK" or transaction.failure is not None:
         transactions.roll_back()
+        if verb == "COMMIT" and transaction.failure is not None:
+            raise transaction.failure
         tag = verb
     else:
         tag = "COMMIT" if transactions.commit() else "ROLLBACK"
