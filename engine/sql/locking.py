@@ -104,7 +104,8 @@ _LOCK_USAGE = (
     " or LOCK [TABLE] name [, …] [IN mode MODE] [NOWAIT]"
 )
 _STRENGTHS = (("UPDATE",), ("NO", "KEY", "UPDATE"), ("SHARE",), ("KEY", "SHARE"))
-_MAY_LOCK_ROWS = re.compile(r"\bfor\b.*?\b(?:update|share)\b", re.IGNORECASE | re.DOTALL)
+_FOR = re.compile(r"\bfor\b", re.IGNORECASE)
+_STRENGTH = re.compile(r"\b(?:update|share)\b", re.IGNORECASE)
 _QUERY_WORDS = frozenset({"SELECT", "WITH", "FROM", "TABLE", "VALUES"})
 
 
@@ -138,7 +139,7 @@ def parse_kill(text: str) -> Kill:
 
 def may_lock_rows(text: str) -> bool:
     """Whether a text may have a locking clause."""
-    return _MAY_LOCK_ROWS.search(text) is not None
+    return _STRENGTH.search(text) is not None and _FOR.search(text) is not None
 
 
 def parse_row_locks(text: str) -> LockingSelect | None:
