@@ -14,13 +14,15 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """What some sessions did together. seconds: from their common start until the last was done.
+    """What some sessions did together.
 
+    seconds: from their common start until the last was done. cpu_s: processor time of the whole process meanwhile.
     ended_s: when each piece of work was done, from the start. took_s: how long each took, in the same order.
     by_session: how many each session did.
     """
 
     seconds: float
+    cpu_s: float
     ended_s: tuple[float, ...]
     took_s: tuple[float, ...]
     by_session: tuple[int, ...]
@@ -48,12 +50,13 @@ def all_at_once(sessions: Sequence[Work], times: int | None, seconds: float | No
     with ThreadPoolExecutor(len(sessions)) as pool:
         futures = [pool.submit(run, work) for work in sessions]
         start.wait()
-        origin = time.perf_counter()
+        origin, cpu = time.perf_counter(), time.process_time()
         done = [future.result() for future in futures]
-        took = time.perf_counter() - origin
+        took, cpu_took = time.perf_counter() - origin, time.process_time() - cpu
     spans = [span for each in done for span in each]
     return Crowd(
         took,
+        cpu_took,
         tuple(end - origin for _, end in spans),
         tuple(end - begin for begin, end in spans),
         tuple(map(len, done)),

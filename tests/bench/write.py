@@ -72,7 +72,8 @@ def _inserts(
     rates = {name: statistics.median(crowd.rate for crowd in found) for name, found in crowds.items()}
     times = {name: [took for crowd in found for took in crowd.took_s] for name, found in crowds.items()}
     for name, line in zip(rates, median_and_p99_us(times).splitlines(), strict=True):
-        click.echo(f"{line}   {rates[name]:8.0f} a second")
+        cpu_us = statistics.median(crowd.cpu_s / len(crowd.took_s) for crowd in crowds[name]) * 1e6
+        click.echo(f"{line}   {rates[name]:8.0f} a second   processors {cpu_us:7.0f} µs each")
     click.echo(f"\nratio {rates['duckraft'] / rates['DuckDB']:.2f} × DuckDB's rate\n")
 
 
