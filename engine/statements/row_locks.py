@@ -79,9 +79,10 @@ class _Locking:
     def _read(self, count: int | None) -> tuple[Sequence[Column], list[Row]]:
         text = self.query.text.sql if count is None else f"{self.query.text.sql} LIMIT {count}"
         with self._positions():
-            result = queries.run_query(
-                self.context, text, parameters_in(text, self.parameters), self.classified
-            )
+            parameters = parameters_in(text, self.parameters)
+            result = queries.run_routed(self.context, text, parameters)
+            if result is None:
+                result = queries.run_query(self.context, text, parameters, self.classified)
             return result.columns, result.fetchall()
 
     def _lock(self, found: list[Row]) -> list[Row]:
