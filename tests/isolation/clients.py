@@ -39,6 +39,10 @@ class Store(Protocol):
         """The SQLSTATEs after which the same transaction of this level may succeed when it is run again."""
         ...
 
+    def has_savepoints(self, level: Level) -> bool:
+        """Whether a transaction of this level can undo a part of itself."""
+        ...
+
     def close(self) -> None:
         """Close it with all its sessions."""
         ...
@@ -68,6 +72,10 @@ class Sharded:
         """Deadlocks; and serialization failures, where a transaction cannot go on with newer rows."""
         return frozenset({"40P01"} if level <= Level.READ_COMMITTED else {"40001", "40P01"})
 
+    def has_savepoints(self, level: Level) -> bool:
+        """All but those on a snapshot."""
+        return level is not Level.REPEATABLE_READ
+
     def close(self) -> None:
         """Close the database with its sessions."""
         self.database.close()
@@ -95,6 +103,10 @@ class Plain:
     def retryable(self, level: Level) -> frozenset[str]:  # noqa: ARG002
         """Conflicts. Of two who insert a key at a time, one is told of a duplicate that it cannot see."""
         return frozenset({"40001", "23505"})
+
+    def has_savepoints(self, level: Level) -> bool:  # noqa: ARG002
+        """DuckDB has none."""
+        return False
 
     def close(self) -> None:
         """Close the database."""

@@ -2,7 +2,8 @@
 
 Every third key has its row from the start and is appended to by UPDATE, some of them also two at a time; the others by
 INSERT … ON CONFLICT. Reads are of one key, of several, or of a range. Keys are given up after some appends and new ones
-taken, so that lists stay short and rows keep being made. A part of the transactions are single statements, without
+taken, so that lists stay short and rows keep being made. Some appends are undone by ROLLBACK TO a savepoint; the
+history has them as transactions of their own, which failed. A part of the transactions are single statements, without
 BEGIN: what these read must be one state of all shards at every level, which `atomic_reads` makes a history of.
 """
 
@@ -35,6 +36,7 @@ _APPENDS_PER_KEY = 50
 _OPERATIONS_MAX = 5
 _SINGLE_READS = 0.15
 _SINGLE_APPENDS = 0.15
+_UNDONE = 0.15
 _ATTEMPTS_MAX = 1000
 
 
@@ -81,10 +83,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement of a transaction. keys: for a range its first and its last."""
+    """One statement of a transaction. keys: for a range its first and its last. undone: by ROLLBACK TO."""
 
     kind: Kind
     keys: tuple[int, ...]
+    undone: bool = False
 
 
 @dataclass(slots=True)
@@ -200,10 +203,13 @@ class _Worker:
         return Step(Kind.UPDATE, (key,))
 
     def _steps(self) -> list[Step]:
-        return [
+        steps = [
             self._append_step() if self.rng.random() < 0.5 else self._read_step()
             for _ in range(self.rng.randint(1, _OPERATIONS_MAX))
         ]
+        if self.store.has_savepoints(self.settings.level) and self.rng.random() < _UNDONE:
+            steps.insert(self.rng.randint(0, len(steps)), replace(self._append_step(), undone=True))
+        return steps
 
     def _repeat(self, execute: Execute, steps: Sequence[Step], *, atomic: bool = False) -> None:
         """Run a transaction until it commits. atomic: without BEGIN and COMMIT."""
@@ -215,7 +221,8 @@ class _Worker:
             error = transaction(execute, begin, partial(self._take, execute, steps, operations))
             self._note(tuple(operations), _outcome(error), begin_ns, atomic)
             if error is None:
-                for key in (key for step in steps if step.kind.appends for key in step.keys):
+                done = (step for step in steps if step.kind.appends and not step.undone)
+                for key in (key for step in done for key in step.keys):
                     self.keys.note_append(key)
                 return
             if error.sqlstate not in retryable:
@@ -230,11 +237,16 @@ class _Worker:
                 operations.extend(_read(execute, step))
                 continue
             value = next(self.values)
-            operations.extend(Append(key, value) for key in step.keys)
-            if step.kind is Kind.UPSERT:
-                execute(_UPSERT, [*step.keys, value, value])
+            appends = tuple(Append(key, value) for key in step.keys)
+            if step.undone:
+                begin_ns = time.monotonic_ns()
+                execute("SAVEPOINT before")
+                _append(execute, step, value)
+                execute("ROLLBACK TO before")
+                self._note(appends, Outcome.FAILED, begin_ns, atomic=False)
             else:
-                execute(_UPDATE if len(step.keys) == 1 else _UPDATE_TWO, [value, *step.keys])
+                operations.extend(appends)
+                _append(execute, step, value)
 
     def _note(self, operations: tuple[Operation, ...], outcome: Outcome, begin_ns: int, atomic: bool) -> None:
         number = next(self.numbers)
@@ -254,6 +266,14 @@ def _read(execute: Execute, step: Step) -> tuple[Read, ...]:
         marks = ", ".join("?" for _ in step.keys)
         rows = dict(execute(f"SELECT k, v FROM lists WHERE k IN ({marks})", step.keys))
     return tuple(Read(key, tuple(rows.get(key, ()))) for key in step.keys)
+
+
+def _append(execute: Execute, step: Step, value: int) -> None:
+    """Run a step that appends."""
+    if step.kind is Kind.UPSERT:
+        execute(_UPSERT, [*step.keys, value, value])
+    else:
+        execute(_UPDATE if len(step.keys) == 1 else _UPDATE_TWO, [value, *step.keys])
 
 
 def _outcome(error: Error | None) -> Outcome:
