@@ -222,3 +222,45 @@ def test_explain_and_prepare_take_such_queries(session: Session, other: Session)
     session.execute("BEGIN")
     assert rows(session, "EXECUTE next(3, 2)") == [(3,), (4,)]
     assert state_of(other, "SELECT * FROM jobs WHERE id = 4 FOR UPDATE NOWAIT") == "55P03"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("VARCHAR", "'Größe'"),
+        ("DATE", "'2026-02-28'"),
+        ("TIMESTAMP", "'2026-02-28 12:34:56.789012'"),
+        ("UUID", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'"),
+        ("BOOLEAN", "true"),
+        ("HUGEINT", "170141183460469231731687303715884105727"),
+        ("UTINYINT", "255"),
+        ("DECIMAL(10, 2)", "1.50"),
+        ("DOUBLE", "1.5"),
+        ("TIMESTAMP_NS", "'2026-02-28 12:34:56.789012345'"),
+        ("INTERVAL", "'1 month'"),
+        ("BLOB", "'\\xAA\\xBB'"),
+    ],
+)
+def test_keys_of_every_type_are_those_that_changes_lock(
+    session: Session, other: Session, kind: str, value: str
+) -> None:
+    session.execute(f"CREATE TABLE typed (k {kind}, v INTEGER) SHARD BY HASH (k)")
+    session.execute(f"INSERT INTO typed VALUES ({value}, 1)")
+    other.execute("SET lock_timeout = '20ms'")
+    session.execute("BEGIN")
+    assert len(rows(session, "SELECT * FROM typed FOR UPDATE")) == 1
+    for sql in (f"UPDATE typed SET v = 2 WHERE k = {value}", f"INSERT INTO typed VALUES ({value}, 3)"):
+        assert state_of(other, sql) == "55P03"
+    session.execute("ROLLBACK")
+    other.execute(f"UPDATE typed SET v = 2 WHERE k = {value}")
+
+
+def test_keys_of_several_columns_and_of_null(session: Session, other: Session) -> None:
+    session.execute("CREATE TABLE pairs (a INTEGER, b VARCHAR, v INTEGER) SHARD BY HASH (a, b)")
+    session.execute("INSERT INTO pairs VALUES (1, 'x', 0), (1, 'y', 0), (NULL, 'z', 0)")
+    other.execute("SET lock_timeout = '20ms'")
+    session.execute("BEGIN")
+    assert len(rows(session, "SELECT v FROM pairs WHERE b <> 'y' FOR UPDATE")) == 2
+    assert state_of(other, "UPDATE pairs SET v = 1 WHERE a = 1 AND b = 'x'") == "55P03"
+    assert state_of(other, "INSERT INTO pairs VALUES (NULL, 'z', 1)") == "55P03"
+    other.execute("UPDATE pairs SET v = 1 WHERE a = 1 AND b = 'y'")
