@@ -13,7 +13,7 @@ import contextvars
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -52,8 +52,7 @@ def load(reader: duck.Connection, writers: dict[int, ShardWriter], job: Load) ->
             (lambda: None) if job.keeps_first else lambda: order.enter_context(duck.unordered(reader))
         )
         _feed(_batches(reader, job), lanes, failed, give_up_order)
-    for lane in lanes.values():
-        lane.check()
+    _check(lanes.values())
     returned = [row for lane in lanes.values() for row in lane.returned]
     columns = next((lane.columns for lane in lanes.values() if lane.columns), ())
     return Loaded(sum(lane.count for lane in lanes.values()), returned, columns)
@@ -126,6 +125,21 @@ def _no_shard(job: Load, rows: pa.RecordBatch, numbers: pa.Array) -> NoShardErro
     return no_shard(job.table, key)
 
 
+def _check(lanes: Iterable[_Lane]) -> None:
+    """Raise what a writer has failed with, if one has."""
+    errors: list[BaseException] = []
+    for lane in lanes:
+        if lane.error is not None:
+            errors.append(lane.error)
+            lane.error = None
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        # An error knows the frames that it came through, and these the lanes: connections would stay open in a circle.
+        errors.clear()
+
+
 class _Lane:
     """The queue and the writer thread of one shard; the thread starts with the first batch."""
 
@@ -170,15 +184,6 @@ class _Lane:
             except queue.Full:
                 continue
         self._thread.join()
-
-    def check(self) -> None:
-        """Raise what failed, if anything did."""
-        error, self.error = self.error, None
-        try:
-            if error is not None:
-                raise error
-        finally:
-            del error  # It knows this frame: in such a circle it would keep connections open.
 
     def _write(self, schema: pa.Schema) -> None:
         import pyarrow as pa
