@@ -21,7 +21,7 @@ from . import duck
 from .rows import ROWS_NAME as ROWS_NAME
 from .rows import Rows as Rows
 from .rows import bound
-from .settings import in_force
+from .settings import Settings, in_force
 from .value_codec import read_value, write_value
 
 VERSION = 1
@@ -43,7 +43,7 @@ class Operation:
     sql: str
     parameters: Parameters = None
     rows: Rows | None = None
-    settings: tuple[tuple[str, str], ...] = ()
+    settings: Settings = ()
 
 
 def encode(operations: Sequence[Operation]) -> bytes:
@@ -97,12 +97,12 @@ def _decode_one(data: bytes, at: int) -> tuple[Operation, int]:
     return Operation(sql, parameters, rows, settings), end
 
 
-def apply(connection: duck.Connection, operation: Operation) -> None:
+def apply(connection: duck.Connection, operation: Operation, deviating: Settings = ()) -> None:
     """Run an operation on a connection of its shard, inside a transaction. Raises errors.Error.
 
-    connection: its settings are those of `settings.settle`.
+    connection: its settings are those of `settings.settle`, but for those in `deviating`.
     """
-    with in_force(connection, operation.settings):
+    with in_force(connection, operation.settings, deviating):
         if operation.rows is None:
             _run(connection, operation)
         else:

@@ -57,14 +57,19 @@ def without_time(settings: Settings) -> Settings:
 
 
 @contextmanager
-def in_force(connection: duck.Connection, settings: Settings) -> Iterator[None]:
-    """While the block runs, the settings of a settled connection are others.
+def in_force(connection: duck.Connection, settings: Settings, before: Settings = ()) -> Iterator[None]:
+    """While the block runs, a connection has the values of `SETTLED` but for these. before: those it deviates by.
 
-    If it raises they stay, because DuckDB changes none in a transaction that failed: the caller settles them again.
+    If it raises they stay, because DuckDB changes none in a transaction that failed: the caller sets them again.
     """
-    _set(connection, settings)
+    if settings in (before, without_time(before)):
+        yield
+        return
+    wanted, found = dict(settings), dict(before)
+    names = [name for name in SETTLED if wanted.get(name) != found.get(name)]
+    _set(connection, [(name, wanted.get(name, SETTLED[name])) for name in names])
     yield
-    _set(connection, [(name, SETTLED[name]) for name, _ in settings])
+    _set(connection, [(name, found.get(name, SETTLED[name])) for name in names])
 
 
 def _set(connection: duck.Connection, settings: Iterable[tuple[str, str]]) -> None:

@@ -9,14 +9,12 @@ Leaves to others: when to commit and how (`store.py`, `commit.py`), the locks th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ..errors import Error
-from ..storage import duck
+from ..storage import duck, settings
 from ..storage.log import EntryKind
-from ..storage.operations import Operation, decode, encode
-from ..storage.rows import bound
+from ..storage.operations import Operation, apply, decode, encode
 from ..types import Parameters
 
 if TYPE_CHECKING:
@@ -92,10 +90,11 @@ class ShardWriter:
 
     def rebuild(self) -> None:
         """Make the transaction's changes again on its new snapshot. Raises errors.Error."""
+        own: settings.Settings | None = None
         for operation in self._operations():
-            with bound(self.connection, operation.rows) if operation.rows is not None else nullcontext():
-                duck.execute(self.connection, operation.sql, operation.parameters)
-                duck.guarded(self.connection.fetchall)
+            if own is None:
+                own = settings.deviating(self.connection)
+            apply(self.connection, operation, own)
 
     def mark(self) -> int:
         """A point to which `forget_since` can go back: from now on operations stay in memory until the commit."""
