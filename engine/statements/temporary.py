@@ -11,8 +11,10 @@ from ..errors import NotSupportedError
 from ..executor import system
 from ..executor.protection import target_of
 from ..executor.reading.result import Result
+from ..sql.advisory import parse_advisory
 from ..sql.classify import Classified, StatementKind
 from ..sql.lexer import Kind, significant
+from ..sql.locking import parse_row_locks
 from ..storage import duck
 from ..types import Parameters
 from .context import Context
@@ -29,7 +31,13 @@ _NATIVE = _CHANGES | {
     StatementKind.COMMENT,
 }
 _ANALYSED = frozenset(
-    {StatementKind.UPDATE, StatementKind.DELETE, StatementKind.MERGE, StatementKind.EXPLAIN_ROUTE}
+    {
+        StatementKind.UPDATE,
+        StatementKind.DELETE,
+        StatementKind.MERGE,
+        StatementKind.EXPLAIN_ROUTE,
+        StatementKind.ROW_LOCKS,
+    }
 )
 """What is planned by the names in the text; all other statements leave it to DuckDB what a name means."""
 
@@ -60,7 +68,7 @@ def run_hidden(context: Context, sql: str, parameters: Parameters, classified: C
     gateway = context.connections.gateway
     if system.mentions(sql):
         system.refresh(context.gateway)
-    if classified.kind in _QUERIES:
+    if classified.kind in _QUERIES or _takes_no_locks(sql, classified.kind):
         return stream(gateway, sql, parameters)
     target = target_of(sql)
     is_temporary = target is not None and (
@@ -81,3 +89,10 @@ def run_hidden(context: Context, sql: str, parameters: Parameters, classified: C
             hint="Give the temporary table another name: ALTER TABLE … RENAME TO …",
         )
     return None
+
+
+def _takes_no_locks(sql: str, kind: StatementKind) -> bool:
+    """Whether a statement that may be a query with locks is one without."""
+    if kind is StatementKind.ROW_LOCKS:
+        return parse_row_locks(sql) is None
+    return kind is StatementKind.ADVISORY and parse_advisory(sql) is None

@@ -264,3 +264,10 @@ def test_keys_of_several_columns_and_of_null(session: Session, other: Session) -
     assert state_of(other, "UPDATE pairs SET v = 1 WHERE a = 1 AND b = 'x'") == "55P03"
     assert state_of(other, "INSERT INTO pairs VALUES (NULL, 'z', 1)") == "55P03"
     other.execute("UPDATE pairs SET v = 1 WHERE a = 1 AND b = 'y'")
+
+
+def test_a_temporary_table_in_the_place_of_a_table_is_not_locked(session: Session) -> None:
+    session.execute("CREATE TEMP TABLE jobs AS SELECT 'mine' AS state")
+    assert state_of(session, "SELECT * FROM jobs FOR UPDATE") == "0A000"
+    assert rows(session, "SELECT state, 'for update' FROM jobs") == [("mine", "for update")]
+    assert rows(session, "SELECT state, 'pg_advisory_lock(1)' FROM jobs") == [("mine", "pg_advisory_lock(1)")]
