@@ -208,7 +208,7 @@ def _row_lock(reader: Reader, start: int, behind: int) -> tuple[RowLock, int]:
     if reader.word(index) == "OF":
         while not tables or reader.symbol(index) == ",":
             found = name_at(reader.lexemes, index + 1)
-            if found is None or len(found[0]) > 1:
+            if found is None or len(found[0]) != 1:
                 at = reader.lexemes[min(index + 1, reader.end - 1)]
                 raise ProgrammingError(
                     "FOR UPDATE OF takes names of tables of the FROM, without their schemas",

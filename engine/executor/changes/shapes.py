@@ -80,10 +80,11 @@ class WriteShape:
         if is_sequence and len(parameters or ()) != self.parameter_count:
             return None
         keys = self.pinned.keys(parameters, literals)
-        if not keys or (len(keys) > 1 and len({shard for shard, _ in keys}) > 1):
+        shards = {shard for shard, _ in keys or ()}
+        if keys is None or len(shards) != 1:
             return None
         row = None if self.row_text is None or not is_sequence else self.row_text.row(literals)
-        return KnownWrite(self, keys[0][0], keys, row, self.is_zoned or _any_zoned(parameters))
+        return KnownWrite(self, shards.pop(), keys, row, self.is_zoned or _any_zoned(parameters))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
