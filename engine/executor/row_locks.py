@@ -167,7 +167,7 @@ def _locked(gateway: Gateway, analysis: Analysis, locks: Sequence[RowLock]) -> l
                 )
         wanted = {name.lower() for name in lock.tables} or set(relations)
         for name in wanted - {ref.name.lower() for ref in refs}:
-            _check_without_rows(gateway, relations[name], lock)
+            _check_without_rows(gateway, analysis.root, relations[name], lock)
         for ref in refs:
             if ref.name.lower() not in wanted:
                 continue
@@ -187,15 +187,28 @@ def _relations(root: exp.Expr) -> dict[str, exp.Expr]:
     return {node.alias_or_name.lower(): node for node in nodes}
 
 
-def _check_without_rows(gateway: Gateway, node: exp.Expr, lock: RowLock) -> None:
-    """Raise NotSupportedError if a relation that is no table of ours has rows of tables all the same."""
+def _check_without_rows(gateway: Gateway, root: exp.Expr, node: exp.Expr, lock: RowLock) -> None:
+    """Raise NotSupportedError unless a relation of the FROM that is not locked has no rows of tables of ours.
+
+    What common table expressions read is not locked, as in PostgreSQL.
+    """
     from sqlglot import exp
 
-    if isinstance(node, exp.Subquery):
+    if isinstance(node, (exp.Unnest, exp.Values)):
+        return
+    if not isinstance(node, exp.Table):
         raise _refused("a subquery in FROM", lock)
-    schema = node.db.lower() if isinstance(node, exp.Table) and node.db else "main"
-    views = {known.key[1:] for known in gateway.catalog.definitions if known.kind == "VIEW"}
-    if isinstance(node, exp.Table) and (schema, node.name.lower()) in views:
+    if not isinstance(node.this, exp.Identifier):
+        return  # A function.
+    name = tuple(part.name for part in node.parts)
+    with_clause = root.args.get("with_")
+    common = {cte.alias.lower() for cte in with_clause.expressions} if with_clause is not None else set()
+    if (len(name) == 1 and name[0].lower() in common) or gateway.is_elsewhere(name):
+        return
+    if gateway.find_table(name) is not None:
+        raise _refused("a table that is named with its database", lock)
+    key = ("VIEW", *(part.lower() for part in gateway.schema_and_name(name)))
+    if any(definition.key == key for definition in gateway.catalog.definitions):
         raise _refused("a view", lock)
 
 

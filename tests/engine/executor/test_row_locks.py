@@ -100,6 +100,11 @@ def test_a_limit_stays_where_nothing_is_skipped(database: Database) -> None:
         "SELECT id FROM jobs UNION ALL SELECT job FROM steps FOR UPDATE",
         "SELECT * FROM open_jobs FOR UPDATE",
         "SELECT * FROM (SELECT * FROM jobs) x FOR UPDATE",
+        "SELECT * FROM (jobs) FOR UPDATE",
+        "SELECT * FROM (jobs JOIN steps ON job = id) FOR UPDATE",
+        "SELECT * FROM memory.main.jobs FOR UPDATE",
+        "SELECT * FROM main.open_jobs FOR UPDATE",
+        "SELECT * FROM jobs, LATERAL (SELECT job FROM steps WHERE job = id) FOR UPDATE",
         "SELECT * FROM jobs LEFT JOIN steps ON job = id FOR UPDATE",
         "SELECT * FROM jobs RIGHT JOIN steps ON job = id FOR UPDATE OF jobs",
         "SELECT * FROM jobs SEMI JOIN steps ON job = id FOR UPDATE",
@@ -126,6 +131,8 @@ def test_what_is_not_locked_may_stand_beside(database: Database) -> None:
         "SELECT * FROM jobs, open_jobs o FOR UPDATE OF jobs",
         "SELECT * FROM jobs LEFT JOIN steps ON job = id FOR UPDATE OF jobs",
         "WITH x AS (SELECT 1 AS id) SELECT * FROM jobs JOIN x USING (id) FOR UPDATE",
+        "WITH steps AS (SELECT 1 AS id) SELECT * FROM main.jobs JOIN steps USING (id) FOR UPDATE",
         "SELECT j.id, FROM jobs j, range(3) FOR UPDATE",
+        "SELECT j.id, FROM jobs j, (VALUES (1)) v (a), unnest([1]) u (b) FOR UPDATE",
     ):
         assert [one.table.name for one in query_of(database, sql).targets] == ["jobs"], sql
