@@ -33,6 +33,7 @@ from ..transactions.locks import Mode
 from ..transactions.transaction import Isolation, State, Transaction
 from ..transactions.transactions import CATALOG, Transactions, rows_of
 from ..transactions.writer import ShardWriter
+from .reading.binding import shard_table
 from .savepoints import Savepoints
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class SessionTransactions:
         self._reading: duck.Connection | None = None
         self._held: list[duck.Connection] = []
         self._commits_seen = -1
+        self.own: Overlay | None = None
+        """While a change runs at the gateway: what the transaction has written before."""
         self._savepoints = Savepoints()
 
     @property
@@ -310,6 +313,18 @@ class SessionTransactions:
             is_collated=is_collated,
         )
 
+    def show_own(self, text: str) -> None:
+        """Let a text that a change runs on the gateway's connection see what the transaction has written before.
+
+        Raises errors.Error.
+        """
+        if self.own is not None:
+            self.own.show_reached(text)
+
+    def numbered(self, table: Table, shard: int) -> tuple[str, str]:
+        """What a change reads a shard of a table from at the gateway, and the column with DuckDB's number of a row."""
+        return (shard_table(table, shard), "rowid") if self.own is None else self.own.numbered(table, shard)
+
     def may_have_changed(self, table: Table, number: int) -> bool:
         """Whether the transaction may have written rows of a table on a shard of the database."""
         whole = rows_of(table, number)
@@ -433,7 +448,9 @@ class SessionTransactions:
         try:
             duck.clean_up(connection, "COMMIT")
         except Error:
-            with suppress(Error):  # A statement that failed has ended it, and DuckDB only wants to hear of it.
+            with suppress(
+                Error
+            ):  # A statement that failed has ended it, and DuckDB only wants to hear of it.
                 duck.clean_up(connection, "ROLLBACK")
 
     def leave(self, connection: duck.Connection) -> None:

@@ -13,6 +13,7 @@ from ..sql.classify import Classified, StatementKind
 from ..transactions.transaction import Isolation
 from ..types import Parameters
 from .context import Context
+from .own_rows import changing_own
 
 if TYPE_CHECKING:
     from ..executor.changes.targets import WriteTarget
@@ -33,7 +34,8 @@ def change(context: Context, sql: str, parameters: Parameters, classified: Class
         ):
             _lock_read(context, sql, targets)
         context.connections.transactions.lock(targets)
-        result = dml.run(context.gateway, context.connections, sql, parameters, classified)
+        with changing_own(context):
+            result = dml.run(context.gateway, context.connections, sql, parameters, classified)
         if not context.has_own_macros:
             context.gateway.write_shapes.learn(sql, parameters)
         return result

@@ -27,6 +27,7 @@ from . import (
     transactions,
 )
 from .context import Context
+from .own_rows import seeing_own
 
 _Handler = Callable[[Context, str, Parameters, Classified], Result]
 
@@ -62,6 +63,8 @@ _HANDLERS: dict[StatementKind, _Handler] = {
 }
 
 
+_OVER_VIEWS = frozenset({StatementKind.COPY_TO, StatementKind.CREATE_TABLE, StatementKind.SETTING})
+"""Statements besides queries and changes in whose texts DuckDB finds the gateway's views."""
 _OF_NAMES = frozenset({StatementKind.DROP, StatementKind.ALTER})
 
 
@@ -110,8 +113,12 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
     if answered is not None:
         return answered
     reading = reading_own(sql)
-    hidden = temporary.run_hidden(context, reading, parameters, classified) if is_hidden else None
-    result = hidden if hidden is not None else handler(context, reading, parameters, classified)
+
+    def run() -> Result:
+        hidden = temporary.run_hidden(context, reading, parameters, classified) if is_hidden else None
+        return hidden if hidden is not None else handler(context, reading, parameters, classified)
+
+    result = seeing_own(context, reading, run) if is_hidden or classified.kind in _OVER_VIEWS else run()
     if classified.temporary or (context.temporaries and classified.kind in _OF_NAMES):
         temporary.note_temporaries(context)
     if reading is not sql:

@@ -87,6 +87,11 @@ class Target:
         """The columns that can be inserted into."""
         return self.described.insertable
 
+    @property
+    def text_beside(self) -> str:
+        """The statement's text without the name of the table that it changes."""
+        return f"{self.text[: self.parts.target_start]} {self.text[self.parts.target_end :]}"
+
     def own(self, piece: Piece) -> list[Piece]:
         """The user's piece, in which the target goes by its alias alone."""
         if self.parts.alias is not None:
@@ -147,14 +152,13 @@ def change_rows(connections: SessionConnections, target: Target, parameters: Par
     computed = step_of(target, 0, clause.action, values)
     parts = target.parts
     distinct = "DISTINCT " if clause.action is Action.DELETE and parts.source else ""
+    numbered = numbered_rows(connections, target.table, target.shards)
     rows: list[Piece] = [
         parts.prefix,
         Piece(f"SELECT {distinct}{row_columns(target, '0')}", None),
         *(piece for value in values for piece in value_column(target, 0, value)),
         *old_values(target, [computed]),
-        Piece(
-            f" FROM ({numbered_rows(target.table, target.shards)}) AS {quote_identifier(target.alias)}", None
-        ),
+        Piece(f" FROM ({numbered}) AS {quote_identifier(target.alias)}", None),
     ]
     if parts.source is not None:
         rows += [Piece(", ", None), *target.own(parts.source)]
@@ -211,6 +215,7 @@ def stage_rows(
         *rows,
         Piece(f"\n) WHERE {STEP} IS NOT NULL", None),
     ]
+    connections.transactions.show_own(target.text_beside)
     composed = Composed(tuple((piece.text, piece.offset) for piece in pieces))
     execute(connections.gateway, composed, parameters)
 

@@ -169,6 +169,7 @@ def _elsewhere(
     gateway: Gateway, connections: SessionConnections, sql: str, parameters: Parameters, verb: str
 ) -> Result:
     """Run what is not about a table of the catalog: DuckDB changes a temporary table, or says what is wrong."""
+    connections.transactions.show_own(sql)
     try:
         duck.execute(connections.gateway, sql, parameters)
     except ProgrammingError as error:

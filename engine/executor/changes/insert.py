@@ -54,6 +54,7 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
     table = gateway.find_table(parts.name) if parts is not None else None
     if parts is None or table is None:
         # Not one of our tables: a temporary one, or DuckDB's own error.
+        connections.transactions.show_own(sql)
         duck.execute(connections.gateway, sql, parameters)
         return changed(connections.gateway, "INSERT 0", parts is not None and parts.returning)
     shard = values_shard(gateway, table, parts, sql, parameters)
@@ -69,6 +70,7 @@ def _insert(gateway: Gateway, connections: SessionConnections, sql: str, paramet
         return result
     check_parameters(sql, parameters)
     connection = connections.gateway
+    connections.transactions.show_own(f"{parts.prefix} {parts.body}")
     columns = insertable_columns(gateway, table)
     with _staging(connection, table, columns, parts) as target:
         if not parts.is_values:

@@ -74,7 +74,7 @@ def merge(connections: SessionConnections, target: Target, parameters: Parameter
             for piece in value_column(target, one.step.number, value, guarded=_is_steady(target))
         ),
         *old_values(target, changing),
-        *_joined(target),
+        *_joined(connections, target),
     ]
     with staging_table(connections.gateway) as stage:
         stage_rows(connections, target, changing, rows, stage, parameters)
@@ -88,7 +88,7 @@ def _is_steady(target: Target) -> bool:
     return not any(calls_unsteady_function(condition.text) for condition in conditions)
 
 
-def _joined(target: Target) -> list[Piece]:
+def _joined(connections: SessionConnections, target: Target) -> list[Piece]:
     """FROM with the join that finds partners. Rows without one are in it where a clause is for them."""
     parts = target.parts
     matches = {clause.match for clause in parts.clauses}
@@ -98,7 +98,7 @@ def _joined(target: Target) -> list[Piece]:
         (False, True): "LEFT",
         (False, False): "INNER",
     }[(Match.BY_TARGET in matches, Match.BY_SOURCE in matches)]
-    rows = numbered_rows(target.table, target.shards)
+    rows = numbered_rows(connections, target.table, target.shards)
     pieces = [
         Piece(f" FROM ({rows}) AS {quote_identifier(target.alias)} {side} JOIN (", None),
         _given(parts.source),

@@ -86,13 +86,14 @@ def value_name(step: int, column: str) -> str:
     return quote_identifier(f"duckraft {step} {column}")
 
 
-def numbered_rows(table: Table, shards: Sequence[int]) -> str:
-    """A query for the rows of these shards of a table, with SHARD and ROW beside its columns."""
+def numbered_rows(connections: SessionConnections, table: Table, shards: Sequence[int]) -> str:
+    """A query for the rows of these shards of a table, with SHARD and ROW beside its columns. Raises errors.Error."""
     columns = ", ".join(quote_identifier(column.name) for column in table.columns)
-    return " UNION ALL ".join(
-        f"SELECT {shard} AS {SHARD}, rowid AS {ROW}, {columns} FROM {shard_table(table, shard)}"
-        for shard in shards
-    )
+    parts = []
+    for shard in shards:
+        rows, number = connections.transactions.numbered(table, shard)
+        parts.append(f"SELECT {shard} AS {SHARD}, {number} AS {ROW}, {columns} FROM {rows}")
+    return " UNION ALL ".join(parts)
 
 
 @contextmanager

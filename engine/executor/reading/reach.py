@@ -31,4 +31,6 @@ def reached(text: str, catalog: Catalog, tables: Iterable[Table]) -> list[Table]
 
 def _says(said: str, name: str) -> bool:
     """Whether a text in lower case may have a name in it."""
-    return name.lower() in said or not _PLAIN.fullmatch(name)
+    if not _PLAIN.fullmatch(name):
+        return True
+    return re.search(rf"(?<!\w){re.escape(name.lower())}(?!\w)", said) is not None
