@@ -16,11 +16,11 @@ from .versions import Kind
 
 def test_one_plain_duckdb_gives_snapshots_and_is_not_serializable() -> None:
     store = Plain()
-    found = run(store, Settings(Level.REPEATABLE_READ, transactions=400, sessions=8, keys=6))
+    found = run(store, Settings(Level.REPEATABLE_READ, transactions=250, sessions=8, keys=6))
     store.close()
     committed = [each for each in found.history if each.outcome is Outcome.OK]
-    assert len(committed) == 401
-    assert len(found.history) == 401 + sum(found.retried.values())
+    assert len(committed) == 251
+    assert len(found.history) == 251 + sum(found.retried.values())
     report = check(found.history, real_time=True)
     assert report.against(Level.REPEATABLE_READ) == ()
     assert Kind.G2_ITEM in {each.kind for each in report.anomalies}
@@ -30,7 +30,7 @@ def test_one_plain_duckdb_gives_snapshots_and_is_not_serializable() -> None:
 @pytest.mark.parametrize("level", list(Level), ids=str)
 def test_a_sharded_database_keeps_what_its_levels_promise(level: Level, tmp_path: Path) -> None:
     store = Sharded(tmp_path / "database", shards=4)
-    found = run(store, Settings(level, transactions=300, sessions=6))
+    found = run(store, Settings(level, transactions=150, sessions=6, keys=8))
     store.close()
     # Read uncommitted is served as read committed.
     broken = check(found.history, real_time=True).against(max(level, Level.READ_COMMITTED))
