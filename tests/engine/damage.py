@@ -59,9 +59,9 @@ def refusal(path: Path) -> Error:
 
 
 def content(path: Path) -> dict[str, bytes]:
-    """What is in the files that hold data, except the marks of logs, which may be made anew."""
+    """What is in the files that hold data, without the space that was set aside behind the entries of logs."""
     return {
-        str(file.relative_to(path)): file.read_bytes()
+        str(file.relative_to(path)): file.read_bytes().rstrip(b"\0")
         for file in path.rglob("*")
         if file.is_file() and file.suffix in (".duckdb", ".log", ".json")
     }
