@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,30 @@ def test_a_change_that_the_log_does_not_tell_is_found(tmp_path: Path) -> None:
     assert found is not None
     assert found.startswith("main.t on shard 1:")
     database.close()
+
+
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        "ADD COLUMN r DOUBLE DEFAULT random()",
+        "ADD COLUMN IF NOT EXISTS made TIMESTAMPTZ DEFAULT now()",
+        "ALTER v TYPE DOUBLE USING random()",
+        "ALTER COLUMN v SET DATA TYPE UUID USING uuid()",
+    ],
+)
+def test_a_column_that_is_filled_by_chance_has_the_same_values_in_a_copy(
+    tmp_path: Path, alteration: str
+) -> None:
+    path = tmp_path / "original"
+    with closing(Database.open(path, shards=2)) as database:
+        session = database.session()
+        for sql in (
+            "CREATE TABLE t (k INTEGER, v VARCHAR, PRIMARY KEY (k)) SHARD BY HASH (k)",
+            "CREATE TABLE bare (k INTEGER, v VARCHAR) REFERENCE",
+            "INSERT INTO t SELECT range, range % 3 FROM range(50)",
+            "INSERT INTO bare SELECT 1, 2 FROM range(5)",
+            f"ALTER TABLE t {alteration}",
+            f"ALTER TABLE bare {alteration}",
+        ):
+            session.execute(sql).close()
+        assert hunting.difference(database, path, tmp_path / "copy", Tally()) is None

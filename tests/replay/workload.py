@@ -291,6 +291,8 @@ class Workload:
                 f"CREATE INDEX IF NOT EXISTS by_{table.name}_{number} ON {table.name} (n)",
                 f"DROP INDEX IF EXISTS by_{table.name}_{number}",
                 f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS extra{number} VARCHAR DEFAULT 'x'",
+                f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS more{number} DOUBLE DEFAULT random()",
+                f"ALTER TABLE {table.name} ALTER more{number} TYPE VARCHAR USING random()::VARCHAR",
                 f"ALTER TABLE {table.name} ALTER chance SET DEFAULT {self.random.choice(('random()', '0.25'))}",
                 f"ALTER TABLE {table.name} RENAME extra{number} TO extra{number + 1}",
                 f"CREATE OR REPLACE TABLE made{number} AS SELECT k, {name}, random() AS r FROM {table.name}",

@@ -23,6 +23,7 @@ from ..gateway import HOME, Gateway
 from ..names import check_name, full_type_names
 from ..reading.binding import shard_table
 from ..reading.result import Result
+from .filled import filled_column
 from .foreign_keys import has_foreign_keys
 from .objects import run_and_publish
 from .sequences import alter_sequence, with_owner_renamed
@@ -63,7 +64,8 @@ def alter(gateway: Gateway, connections: SessionConnections, sql: str) -> Result
         changed = _reread(writers[table.placements[0]].connection, table, renamed)
         return gateway.catalog.with_table(changed)
 
-    change_shards(gateway, connections, statements, catalog_after)
+    filled = filled_column(gateway, table, rest)
+    change_shards(gateway, connections, statements, catalog_after, filled)
     changed = gateway.find_table((table.schema, table.name))
     if changed is not None:
         gateway.show_table(changed)

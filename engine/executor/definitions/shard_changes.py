@@ -21,6 +21,7 @@ from ...transactions.writer import ShardWriter
 from ..composed import Composed, execute
 from ..connections import SessionConnections
 from ..gateway import Gateway
+from .filled import FilledColumn
 
 Writers = dict[int, ShardWriter]
 
@@ -30,22 +31,30 @@ def change_shards(
     connections: SessionConnections,
     statements: Mapping[int, Sequence[Composed]],
     catalog_after: Callable[[Writers], Catalog],
+    filled: FilledColumn | None = None,
 ) -> None:
     """Run statements on shards of the database, and put in force the catalog that follows from them.
 
     statements: by number of the shard. catalog_after: gets the connections, on which the statements have run and have
-    not been committed; it may raise. The caller holds the write lock. Raises errors.Error.
+    not been committed; it may raise. filled: a column whose values the statements do not tell. The caller holds the
+    write lock. Raises errors.Error.
     """
     redo(gateway)
     before = gateway.catalog
     number = before.version + 1
     noted: Catalog | None = None
+    settings = connections.deviating(gateway.settings_version)
     try:
         with connections.transactions.atomic(sorted(statements)) as writers:
             for home, texts in statements.items():
                 for text in texts:
                     execute(writers[home].connection, text)
-                    writers[home].record(Operation(text.sql))
+                    writers[home].record(Operation(text.sql, settings=settings))
+                if filled is not None:
+                    shard_number = filled.table.placements.index(home)
+                    values = filled.operation(writers[home].connection, shard_number, settings)
+                    if values is not None:
+                        writers[home].record(values)
                 note_change(writers[home], number)
             after = catalog_after(writers)
             invariant(after.version >= number, "a change of definitions makes a new version")
