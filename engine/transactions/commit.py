@@ -34,15 +34,10 @@ from .protocol import (
     Send,
     Sync,
 )
+from .recovery import APPENDED
 from .store import Applying, ShardStore, behind, outcome_unknown
 from .writer import ShardWriter
 
-_APPENDED = {
-    EntryKind.PREPARE: "prepare-appended",
-    EntryKind.COMMIT: "decision-appended",
-    EntryKind.COMMIT_PREPARED: "outcome-appended",
-    EntryKind.ABORT: "abort-appended",
-}
 _SYNCED = {EntryKind.PREPARE: "prepare-synced", EntryKind.COMMIT: "decision-synced"}
 
 
@@ -179,7 +174,7 @@ class _Commit:
                     number, store.participant.not_logged(effect.transaction, effect.kind, error.message)
                 )
             return
-        crashpoints.reach(_APPENDED[effect.kind])
+        crashpoints.reach(APPENDED[effect.kind])
         if effect.kind is EntryKind.ABORT:
             store.keep_from.pop(effect.transaction, None)
         if effect.sync:

@@ -22,6 +22,14 @@ from . import records
 from .protocol import Append, Apply, ParticipantEffect, Send, Sync
 from .store import ShardStore
 
+APPENDED: Mapping[EntryKind, str] = {
+    EntryKind.PREPARE: "prepare-appended",
+    EntryKind.COMMIT: "decision-appended",
+    EntryKind.COMMIT_PREPARED: "outcome-appended",
+    EntryKind.ABORT: "abort-appended",
+}
+"""The crash point behind each kind of entry of two-phase commit."""
+
 _ENTRIES_TOGETHER = 256
 """How many commits are made one transaction of DuckDB when they are run again."""
 
@@ -142,6 +150,7 @@ def _resolve(stores: Mapping[int, ShardStore], instance: duck.Connection) -> Non
                 followed = stores[to].participant.receive(message)
             case Append(kind, transaction, body, sync):
                 sequence = store.append(kind, transaction, body)
+                crashpoints.reach(APPENDED[kind])
                 if sync:
                     store.sync(sequence)
                 followed = store.participant.logged(transaction, kind, sequence)
@@ -151,6 +160,7 @@ def _resolve(stores: Mapping[int, ShardStore], instance: duck.Connection) -> Non
                     replay.apply(effect)
                     replay.commit()
                     replay.close()
+                crashpoints.reach("outcome-applied")
                 followed = store.participant.applied(effect.transaction)
             case Sync(up_to):
                 store.sync(up_to)
