@@ -200,8 +200,11 @@ _BY_CLASS: tuple[tuple[type[duckdb.Error], type[errors.Error], str], ...] = (
     (duckdb.InternalException, errors.InternalError, "XX000"),
 )
 
+_INVALIDATED = "has been invalidated"
+
 _BY_MESSAGE: tuple[tuple[str, str], ...] = (
     ("53100", r"^failed to offload data block|No space left on device|Disk quota exceeded"),
+    ("58030", _INVALIDATED),
     ("42P01", r'^(?:Table|View) with name .* does not exist|^Referenced table "|^Catalog "'),
     (
         "42P07",
@@ -264,12 +267,15 @@ def _translated(duck_class: type[duckdb.Error], text: str, sql: str) -> errors.E
             if pattern.search(message):
                 sqlstate = state
                 break
-    return kind(message, sqlstate=sqlstate, position=position, retryable=sqlstate == "40001")
+    hint = "Free some space on this disk and try again." if sqlstate == "53100" else None
+    if _INVALIDATED in message:
+        hint = "Check the disk and the space on it, then open the database again: what was committed is in the logs."
+    return kind(message, sqlstate=sqlstate, hint=hint, position=position, retryable=sqlstate == "40001")
 
 
 def is_invalidated(error: errors.Error) -> bool:
     """Whether DuckDB does not let a database be used any more, after a checkpoint that it could not write."""
-    return "has been invalidated" in error.message
+    return _INVALIDATED in error.message
 
 
 def _class_named_in(text: str) -> type[duckdb.Error]:

@@ -299,7 +299,8 @@ class ShardStore:
         finally:
             for one in ready:
                 if not one.applied and one.connection in self._groups.values():
-                    duck.clean_up(one.connection, "ROLLBACK")
+                    with suppress(Error):  # A COMMIT that failed has ended it.
+                        duck.clean_up(one.connection, "ROLLBACK")
             for request in batch:
                 self.keep_from.pop(request.transaction, None)
         self._checkpoint_if_due()
