@@ -16,6 +16,7 @@ from pathlib import Path
 from ..errors import CatalogFileError, Error, MissingShardFileError, invariant
 from ..types import quote_identifier, quote_string
 from . import duck
+from .checkpoint_mark import is_checkpoint_mark
 
 REFERENCE_ALIAS = "duckraft_ref"
 
@@ -99,7 +100,9 @@ def attach(connection: duck.Connection, number: int, path: Path, database_id: st
     Raises MissingShardFileError or CatalogFileError, each with the file's name and what to do.
     """
     wal = _wal_of(path)
-    if wal.exists():
+    if wal.exists() and is_checkpoint_mark(wal):
+        _remove(wal)
+    elif wal.exists():
         raise CatalogFileError(
             f'another program has written to the shard file "{path}": there is "{wal}"',
             hint="Changes that were made past duckraft are in no log. Restore the directory from a backup.",
