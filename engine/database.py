@@ -75,6 +75,8 @@ class Database:
             if not self._closed:
                 self._closed = True
                 for session in self._sessions:
+                    session.cancel()  # Before the first is closed, which may be what others wait for.
+                for session in self._sessions:
                     session.close()
                 self.gateway.close()
 

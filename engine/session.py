@@ -61,6 +61,8 @@ class Session:
         self._running = running
         self.statement, self.since = sql, time.time()
         try:
+            if self._closed:
+                raise InterfaceError("the session was closed meanwhile")
             running.enter()
             if self._open is not None:
                 self._set_aside(running)
@@ -116,14 +118,14 @@ class Session:
             self.context.limits.end(transaction, error)
 
     def close(self) -> None:
-        """End the session. Closing twice is fine."""
+        """End the session: what it runs in another thread is cancelled. Closing twice is fine."""
         if not self._closed:
             self._closed = True
+            self.context.limits.close(self.cancel)
             result = self._open() if self._open is not None else None
             for left in (result, *self._set_aside_results()):
                 if left is not None:
                     left.close()
-            self.context.limits.close()
             self.context.connections.close()
             self.context.gateway.sessions.leave(self)
             self.context.connections.transactions.shared.locks.release_all(self.name)

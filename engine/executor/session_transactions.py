@@ -408,6 +408,13 @@ class SessionTransactions:
                 self.end_reading()
             raise
 
+    def begin_snapshot(self, connection: duck.Connection) -> None:
+        """Begin a DuckDB transaction that sees all shards as of one moment, on a connection of the caller's own."""
+        with self.shared.gate.snapshot():
+            duck.execute(connection, "BEGIN")
+            if self.shared.stores:
+                _look(connection, list(self.shared.stores))
+
     def snapshots(self, numbers: Collection[int]) -> dict[int, duck.Connection]:
         """A connection to each of these shards, and the one to the gateway, all of which see them as of one moment.
 

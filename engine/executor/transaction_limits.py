@@ -81,11 +81,16 @@ class TransactionLimits:
         finally:
             self._calls.release()
 
-    def close(self) -> None:
-        """The session ends."""
-        self._time(None)
-        if self._idle is not None:
-            watchdog.forget(self._idle)
+    def close(self, stop: Callable[[], None]) -> None:
+        """The session ends. What it runs in another thread is waited for. stop: makes it come to its end soon."""
+        while not self._calls.acquire(timeout=_AGAIN_S):
+            stop()
+        try:
+            self._time(None)
+            if self._idle is not None:
+                watchdog.forget(self._idle)
+        finally:
+            self._calls.release()
 
     def end(self, transaction: Transaction, error: QueryCanceledError) -> None:
         """Let a transaction end with this error, if it is still open. May be called from any thread."""

@@ -35,6 +35,12 @@ def transfer(context: Context, sql: str, parameters: Parameters, _: Classified) 
     if parameters is not None:
         raise ProgrammingError("this statement takes no parameters", sqlstate="42P02")
     lexemes = significant(sql)
+    if context.connections.transactions.explicit is not None:
+        raise NotSupportedError(
+            f"{lexemes[0].upper} cannot be used inside a transaction",
+            sqlstate="25001",
+            hint="COMMIT or ROLLBACK first: it is no part of a transaction.",
+        )
     match lexemes[0].upper:
         case "EXPORT":
             return _export(context, sql, lexemes)
@@ -91,7 +97,7 @@ def _export(context: Context, sql: str, lexemes: list[Lexeme]) -> Result:
         )
         said = "".join(f"{comment};\n" for comment in comments(context.gateway, connection))
         (Path(directory) / _SCHEMA).write_text(schema + said + left_out)
-        duck.execute(connection, "BEGIN")
+        context.connections.transactions.begin_snapshot(connection)
         for statement in split_script(_text(context, directory, _LOAD)).all_statements():
             _write_rows(connection, statement.text, _options(lexemes[at + 1 :], sql))
         duck.execute(connection, "COMMIT")
@@ -165,7 +171,7 @@ def _copy_out(context: Context, target: str, parts: set[str]) -> None:
     """Everything of ours into an attached database, all or nothing."""
     with context.gateway.write_lock, outline(context.gateway) as (connection, _):
         names = _tables(connection)
-        duck.execute(connection, "BEGIN")
+        context.connections.transactions.begin_snapshot(connection)
         try:
             if "SCHEMA" in parts:
                 duck.execute(connection, f"COPY FROM DATABASE {NAME} TO {quote_identifier(target)} (SCHEMA)")
@@ -180,17 +186,16 @@ def _copy_out(context: Context, target: str, parts: set[str]) -> None:
 
 def _copy_in(context: Context, source: str, parts: set[str]) -> None:
     """Everything of an attached database into ours, statement by statement."""
-    with context.gateway.write_lock:
-        with scratch(context.gateway) as connection, tempfile.TemporaryDirectory() as directory:
-            duck.execute(connection, f"COPY FROM DATABASE {quote_identifier(source)} TO {NAME} (SCHEMA)")
-            duck.execute(connection, f"EXPORT DATABASE {NAME} TO {quote_string(directory)}")
-            schema = (Path(directory) / _SCHEMA).read_text()
-            inserts = [_insert(connection, name, name, (source, *name)) for name in _tables(connection)]
-        if "SCHEMA" in parts:
-            _run_schema(context, schema)
-        if "DATA" in parts:
-            for statement in inserts:
-                _run(context, statement)
+    with scratch(context.gateway) as connection, tempfile.TemporaryDirectory() as directory:
+        duck.execute(connection, f"COPY FROM DATABASE {quote_identifier(source)} TO {NAME} (SCHEMA)")
+        duck.execute(connection, f"EXPORT DATABASE {NAME} TO {quote_string(directory)}")
+        schema = (Path(directory) / _SCHEMA).read_text()
+        inserts = [_insert(connection, name, name, (source, *name)) for name in _tables(connection)]
+    if "SCHEMA" in parts:
+        _run_schema(context, schema)
+    if "DATA" in parts:
+        for statement in inserts:
+            _run(context, statement)
 
 
 def _tables(connection: duck.Connection) -> list[tuple[str, str]]:

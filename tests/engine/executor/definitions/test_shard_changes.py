@@ -37,7 +37,8 @@ def test_a_failure_before_the_decision_leaves_all_as_it_was(
         with monkeypatch.context() as patch:
             fail_once(patch, "append", number)
             error = error_of(session, "ALTER TABLE t ALTER v TYPE INT USING v + 1")
-        assert (error.message, error.outcome_known) == ("disk full", True)
+        assert error.message.endswith("disk full")
+        assert error.outcome_known
         assert (database.catalog, total(session)) == (before, [(20, 1, 1)])
     with Database.open(path) as database:
         assert total(database.session()) == [(20, 1, 1)]
