@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from ..errors import CatalogFileError, Error, invariant
+from ..errors import CatalogFileError, Error, LogDamagedError, invariant
 from ..storage import duck, settings, shard
 from ..storage.log import Entry, EntryKind, ShardLog
 from ..storage.operations import Operation, apply, decode
@@ -71,7 +71,8 @@ class _Replay:
         self._store = store
         self._log = log
         self._connection = instance.cursor()
-        self._uncommitted = 0
+        self._open: list[Apply] = []
+        """What is run in the DuckDB transaction that is open; none is if this is empty."""
         settings.settle(self._connection)
         duck.execute(self._connection, f"SET search_path = '{shard.search_path(store.number)}'")
 
@@ -90,21 +91,62 @@ class _Replay:
             self._connection.close()
 
     def apply(self, effect: Apply, entry: Entry | None = None) -> None:
-        """Run a transaction's operations. entry: the one that is being read, which may have them."""
-        if not self._uncommitted:
-            duck.execute(self._connection, "BEGIN")
-        for operation in self._operations(effect, entry):
-            apply(self._connection, operation)
-        self._store.applied = effect.sequence
-        self._uncommitted += 1
-        if self._uncommitted >= _ENTRIES_TOGETHER:
+        """Run a transaction's operations. Raises errors.Error.
+
+        entry: the one that is being read, which may have them.
+        """
+        self._open.append(effect)
+        try:
+            self._run(effect, entry)
+        except Error as error:
+            self._one_by_one(error)
+        if len(self._open) >= _ENTRIES_TOGETHER:
             self.commit()
 
     def commit(self) -> None:
-        """Commit what was run."""
-        if self._uncommitted:
-            self._uncommitted = 0
-            self._store.apply(self._connection, self._store.applied)
+        """Commit what was run. Raises errors.Error."""
+        if not self._open:
+            return
+        try:
+            self._commit()
+        except Error as error:
+            self._one_by_one(error)
+
+    def _run(self, effect: Apply, entry: Entry | None) -> None:
+        if len(self._open) == 1:
+            duck.execute(self._connection, "BEGIN")
+        for operation in self._operations(effect, entry):
+            apply(self._connection, operation)
+
+    def _commit(self) -> None:
+        last = self._open[-1].sequence
+        note = f"INSERT INTO {shard.alias(self._store.number)}.duckraft.applied VALUES ({last})"
+        duck.execute(self._connection, note)
+        duck.execute(self._connection, "COMMIT")
+        self._store.applied = last
+        self._open = []
+
+    def _one_by_one(self, error: Error) -> None:
+        """Run the open ones again, each in a transaction of its own, as they were run at first.
+
+        DuckDB cannot do everything in one that it did in several, such as index a column whose rows have just changed.
+        """
+        again, self._open = self._open, []
+        with suppress(Error):  # A COMMIT that failed has ended it.
+            duck.clean_up(self._connection, "ROLLBACK")
+        settings.settle(self._connection)
+        for effect in again:
+            self._open = [effect]
+            try:
+                self._run(effect, None)
+                self._commit()
+            except Error as failed:
+                raise LogDamagedError(
+                    f"entry {effect.sequence} of the log of {shard.alias(self._store.number)} cannot be run again: "
+                    f"{failed.message}",
+                    hint="Its changes do not fit the shard's file. Restore the directory from a backup.",
+                    detail=f"With others: {error.message}",
+                ) from None
 
     def close(self) -> None:
         """Give up the connection."""

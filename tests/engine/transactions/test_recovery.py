@@ -1,0 +1,107 @@
+"""Replaying a shard's log: together or one by one, from where a checkpoint ended, and only what belongs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from duckraft.engine.database import Database
+from duckraft.engine.errors import LogDamagedError
+from duckraft.engine.session import Session
+from duckraft.engine.storage import duck, shard
+from duckraft.engine.storage.log import EntryKind
+from duckraft.engine.storage.operations import Operation, encode
+from duckraft.engine.transactions import records
+from duckraft.engine.types import Row
+
+TABLE = "CREATE TABLE t (k INT PRIMARY KEY, v INT) SHARD BY HASH (k) SHARDS 2"
+
+
+def rows(session: Session, sql: str) -> list[Row]:
+    return session.execute(sql).fetchall()
+
+
+def killed(path: Path, *statements: str) -> Path:
+    """The directory of a database as a kill behind these statements leaves it."""
+    with Database.open(path, shards=2, threads=1) as database:
+        session = database.session()
+        for sql in statements:
+            session.execute(sql)
+        copy = path.with_name("killed")
+        shutil.copytree(path, copy)
+    return copy
+
+
+def test_what_duckdb_cannot_do_in_one_transaction_is_run_again_in_several(tmp_path: Path) -> None:
+    changes = (
+        "INSERT INTO t SELECT range, 0 FROM range(20)",
+        "UPDATE t SET v = k",
+        "CREATE INDEX i ON t (v)",
+        "DELETE FROM t WHERE k = 3",
+        "INSERT INTO t VALUES (3, 30)",
+    )
+    with Database.open(killed(tmp_path / "db", TABLE, *changes), threads=1) as database:
+        session = database.session()
+        assert rows(session, "SELECT count(*), sum(v) FROM t") == [(20, 217)]
+        assert rows(session, "SELECT k FROM t WHERE v = 30") == [(3,)]
+
+
+def test_an_entry_that_cannot_be_run_again_is_named(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "db", shards=2, threads=1) as database:
+        database.session().execute(TABLE)
+        log = database.gateway.transactions.stores[1].log
+        assert log is not None
+        impossible = encode([Operation("INSERT INTO no_such_table VALUES (1)")])
+        sequence = log.append(EntryKind.COMMIT, "x", records.encode_commit((1,), impossible))
+        log.sync(sequence)
+        shutil.copytree(tmp_path / "db", tmp_path / "killed")
+    with pytest.raises(LogDamagedError, match=f"entry {sequence} of the log of duckraft_s1 .*no_such_table"):
+        Database.open(tmp_path / "killed")
+
+
+def test_a_checkpoint_forgets_decisions_that_nobody_can_ask_for(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "db", shards=2, threads=1) as database:
+        session = database.session()
+        session.execute(TABLE)
+        session.execute("INSERT INTO t SELECT range, 0 FROM range(20)")
+        session.execute("CHECKPOINT")
+        logs = [store.log for store in database.gateway.transactions.stores.values() if store.log is not None]
+        assert [log.last_sequence - log.first_sequence for log in logs] == [-1] * len(logs)
+
+
+def test_a_prepare_is_kept_while_its_transaction_has_no_outcome(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "db", shards=2, threads=1) as database:
+        session = database.session()
+        session.execute(TABLE)
+        store = database.gateway.transactions.stores[1]
+        assert store.log is not None
+        store.keep_log("undecided")
+        prepared = store.append(EntryKind.PREPARE, "undecided", records.encode_prepare(0, (0, 1), b""))
+        session.execute("INSERT INTO t SELECT range, 0 FROM range(20)")
+        assert store.checkpoint()
+        assert store.log.first_sequence <= prepared
+
+
+def test_a_checkpoint_leaves_out_rows_that_are_not_committed(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with Database.open(path, shards=2, threads=1) as database:
+        session, other = database.session(), database.session()
+        session.execute(TABLE)
+        session.execute("BEGIN")
+        session.execute("INSERT INTO t VALUES (1, 1), (2, 1), (3, 1), (4, 1)")
+        other.execute("INSERT INTO t VALUES (100, 2)")
+        other.execute("CHECKPOINT")
+        for number in (0, 1):
+            shutil.copy(path / "shards" / f"{number:04}.duckdb", tmp_path / f"{number}.duckdb")
+        session.execute("ROLLBACK")
+    instance = duck.open_instance(1, None)
+    found: list[Row] = []
+    for number in (0, 1):
+        duck.execute(
+            instance, f"ATTACH '{tmp_path / f'{number}.duckdb'}' AS {shard.alias(number)} (READ_ONLY)"
+        )
+        found += duck.rows(instance, f"FROM {shard.qualified(number, 'main', 't')}")
+    instance.close()
+    assert found == [(100, 2)]
