@@ -7,9 +7,9 @@
         print(cursor.fetchall())
 
 Parameters are `?` or `$1` with a sequence, `$name` with a mapping. Each statement is its own transaction (autocommit),
-unless its cursor has executed BEGIN: a transaction belongs to a cursor, which ends it by COMMIT or ROLLBACK. So `commit`
-of a connection does nothing, and `rollback` says that there is nothing to roll back. Threads may share the module, not
-connections.
+unless its cursor has executed BEGIN: a transaction belongs to a cursor, which ends it by COMMIT or ROLLBACK. So
+`commit` of a connection does nothing, and `rollback` says that there is nothing to roll back. Threads may share the
+module, not connections.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ _LOCKS = """
 """
 _DEADLOCKS = """
     CREATE OR REPLACE TABLE memory.duckraft.deadlocks (
-        happened_at TIMESTAMPTZ, transaction VARCHAR, victim BOOLEAN, waited_for VARCHAR, mode VARCHAR, blocked_by VARCHAR,
-        statement VARCHAR)
+        happened_at TIMESTAMPTZ, transaction VARCHAR, victim BOOLEAN, waited_for VARCHAR, mode VARCHAR,
+        blocked_by VARCHAR, statement VARCHAR)
 """
 
 

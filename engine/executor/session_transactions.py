@@ -3,8 +3,8 @@
 A statement that changes data runs in the session's transaction or, if it has begun none, in one of its own. On each
 shard that it changes, the session's connection to the shard is a writer, inside a DuckDB transaction. Queries read on
 the connection to the gateway; of shards that were written they must read on the writers.
-- READ COMMITTED: each statement sees what was committed when it began. DuckDB's transactions see what was committed when
-  they began, so a writer on a shard that others have changed since begins anew and makes its changes again.
+- READ COMMITTED: each statement sees what was committed when it began. DuckDB's transactions see what was committed
+  when they began, so a writer on a shard that others have changed since begins anew and makes its changes again.
 - REPEATABLE READ: all connections take their snapshots together, at the first statement.
 - SERIALIZABLE: as READ COMMITTED, with locks on what is read.
 Promises: what is read of several shards shows a commit on all of them or on none. Whatever ends a transaction leaves no
@@ -437,7 +437,10 @@ class SessionTransactions:
         return made
 
     def end_snapshots(self, gateway: duck.Connection, snapshots: Mapping[int, duck.Connection]) -> None:
-        """Nobody reads on these connections any more. gateway: the one to the gateway that goes with them. Never raises."""
+        """Nobody reads on these connections any more. Never raises.
+
+        gateway: the connection to the gateway that goes with them.
+        """
         with suppress(Error):
             self.end_reading(gateway)
         for connection in snapshots.values():

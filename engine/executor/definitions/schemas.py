@@ -44,12 +44,10 @@ def drop_schema(gateway: Gateway, connections: SessionConnections, sql: str) -> 
         if table.schema.lower() != schema:
             gateway.hide_table(table)
     sweep(gateway, tables)
-    with gateway.writing() as transactions:
-        with transactions.atomic([known.number for known in gateway.catalog.shards]) as writers:
-            for number, writer in writers.items():
-                writer.execute(
-                    f"DROP SCHEMA IF EXISTS {shard.alias(number)}.{quote_identifier(schema)} CASCADE"
-                )
+    numbers = [known.number for known in gateway.catalog.shards]
+    with gateway.writing() as transactions, transactions.atomic(numbers) as writers:
+        for number, writer in writers.items():
+            writer.execute(f"DROP SCHEMA IF EXISTS {shard.alias(number)}.{quote_identifier(schema)} CASCADE")
     return Result((), "DROP SCHEMA")
 
 

@@ -2,10 +2,11 @@
 
 A fragment is offered to the gateway's DuckDB as a relation; every scan of it runs the fragment anew, a few shards at a
 time. What a move brings is kept in a table of a database in memory, which DuckDB spills to disk if it must, until the
-statement ends; the database is the table's own, since only a new one is seen by transactions that have begun. So is every fragment of a plan that has several, before the merge begins: of a stream DuckDB does not
-know how many rows it has, and takes it for one row when it orders joins.
-Promises: all shards are read as of one moment. A few batches for each scan are in flight, no more. The first error of any shard ends the statement, and is
-the one that the user sees. Whatever was opened or registered is gone after `close`.
+statement ends; the database is the table's own, since only a new one is seen by transactions that have begun. So is
+every fragment of a plan that has several, before the merge begins: of a stream DuckDB does not know how many rows it
+has, and takes it for one row when it orders joins.
+Promises: all shards are read as of one moment. A few batches for each scan are in flight, no more. The first error of
+any shard ends the statement, and is the one that the user sees. Whatever was opened or registered is gone after `close`.
 Leaves to others: what is moved, and why (`planner/moving.py`); types that Arrow changes (`transport.py`).
 """
 
