@@ -6,7 +6,7 @@ statement ends; the database is the table's own, since only a new one is seen by
 every fragment of a plan that has several, before the merge begins: of a stream DuckDB does not know how many rows it
 has, and takes it for one row when it orders joins.
 Promises: all shards are read as of one moment. A few batches for each scan are in flight, no more. The first error of
-any shard ends the statement, and is the one that the user sees. Whatever was opened or registered is gone after `close`.
+any shard ends the statement, and is the one that the user sees. What was opened or registered is gone after `close`.
 Leaves to others: what is moved, and why (`planner/moving.py`); types that Arrow changes (`transport.py`).
 """
 
