@@ -414,8 +414,18 @@ def _cutting(select: exp.Select) -> str:
 
 
 def _renamed(node: exp.Expr, names: dict[exp.Expr, exp.Expr]) -> exp.Expr:
-    """`node` with every group and aggregate replaced by its name at the gateway."""
-    return node.copy().transform(lambda part: names[part].copy() if part in names else part)
+    """`node` with every group and aggregate replaced by its name at the gateway.
+
+    In a subquery the same text may mean other columns: it is left as it is, and so seen by `_leftover`.
+    """
+
+    def renamed(part: exp.Expr) -> exp.Expr:
+        known = names.get(part)
+        if known is None or part.find_ancestor(exp.Select, exp.SetOperation, exp.Subquery) is not None:
+            return part
+        return known.copy()
+
+    return node.copy().transform(renamed)
 
 
 def _renamed_having(having: exp.Expr, select: exp.Select, names: dict[exp.Expr, exp.Expr]) -> exp.Expr | None:

@@ -23,3 +23,8 @@ SELECT order_id AS c2, customer_id AS c1 FROM orders WHERE c2 > 1040 ORDER BY 1,
 SELECT DISTINCT order_id AS c2, customer_id AS c1, c2 * 10 FROM orders;
 SELECT id, max(name) AS c3, count(*) AS c2 FROM customers GROUP BY id HAVING c2 < 2;
 SELECT city AS g2, name AS g1, count(*) FROM customers WHERE g2 IS NOT NULL GROUP BY city, name;
+-- A subquery whose text is that of an aggregate or a group outside of it: its columns are its own table's.
+SELECT max(city) || (SELECT max(city) FROM cities) FROM customers;
+SELECT city, count(*), (SELECT max(city) FROM cities) FROM customers GROUP BY city;
+SELECT count(*), (SELECT count(*) FROM cities) FROM orders HAVING count(*) > (SELECT count(*) FROM cities);
+SELECT max(city), min(name) FROM customers ORDER BY (SELECT max(city) FROM cities);
