@@ -149,7 +149,13 @@ def run_routed(context: Context, sql: str, parameters: Parameters) -> Result | N
     """Run a statement of a shape that is known to need one shard only; None if it is not known."""
     shard = known_shard(context, sql, parameters)
     transaction = context.connections.transactions.explicit
-    if shard is None or (transaction is not None and not _may_route(transaction)):
+    if shard is not None and transaction is not None:
+        if not _may_route(transaction):
+            return None
+        # From its first statement on a transaction keeps the definitions, which may have changed before it has them.
+        context.connections.transactions.lock_catalog()
+        shard = known_shard(context, sql, parameters)
+    if shard is None:
         return None
     connection = context.connections.transactions.on_shard(shard)
     parsed = None if parameters is None else context.parsed.statement(connection, sql)
@@ -160,7 +166,7 @@ def _may_route(transaction: Transaction) -> bool:
     """Whether a query of one shard needs nothing in this transaction but that shard."""
     if transaction.state is not State.ACTIVE or transaction.failure is not None:
         return False  # Only its end is taken.
-    if transaction.isolation is Isolation.SERIALIZABLE or not transaction.has_looked:
+    if transaction.isolation is Isolation.SERIALIZABLE:
         return False
     reference = transaction.writers.get(REFERENCE_SHARD)
     return reference is None or not reference.changed

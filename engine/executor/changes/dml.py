@@ -152,7 +152,7 @@ def _change(
     planned = planned_change(gateway, sql, parameters)
     if planned is None:
         return _elsewhere(gateway, connections, sql, parameters, verb)
-    if planned.across is None:
+    if planned.across is None and not _reads_changed_reference(connections, planned):
         return _alone(gateway, connections, planned, sql, parameters)
     check_parameters(planned.text, parameters)
     with numbered_from(sql):
@@ -163,6 +163,14 @@ def _change(
         if verb == "MERGE":
             return merge(connections, target, parameters)
         return change_rows(connections, target, parameters)
+
+
+def _reads_changed_reference(connections: SessionConnections, planned: PlannedChange) -> bool:
+    """Whether a shard's writer would read a reference table that the transaction has changed, by another writer."""
+    own = connections.transactions.own
+    if own is None or planned.table.is_reference:
+        return False
+    return any(route.table.is_reference and own.is_changed(route.table, 0) for route in planned.routes[1:])
 
 
 def _elsewhere(

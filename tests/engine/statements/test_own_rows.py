@@ -119,6 +119,17 @@ def test_returning_gives_rows_that_are_the_transactions_own(session: Session) ->
     ]
 
 
+def test_changes_of_shards_read_reference_tables_as_the_transaction_has_left_them(session: Session) -> None:
+    session.execute("BEGIN")
+    session.execute("INSERT INTO names VALUES (40, 'forty')")
+    changed = "UPDATE t SET s = 'found' WHERE g < (SELECT max(g) - 36 FROM names) RETURNING k"
+    assert len(rows(session, changed)) == 32
+    session.execute(
+        "INSERT INTO unique_k VALUES (3, 1), (4, 1) ON CONFLICT DO UPDATE SET v = (SELECT max(g) FROM names)"
+    )
+    assert rows(session, "SELECT count(*) FROM unique_k WHERE v = 40") == [(2,)]
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_files_temporary_tables_and_variables_get_own_rows(
     level: str, session: Session, tmp_path: Path
