@@ -10,7 +10,7 @@ from ...sql.classify import Classified, StatementKind
 from ...sql.lexer import significant
 from ...sql.names import name_at
 from ...sql.sequences import draws
-from ...storage import duck, shard
+from ...storage import duck
 from ...types import Parameters
 from ..connections import SessionConnections
 from ..gateway import Gateway
@@ -52,7 +52,7 @@ def run(
 
 
 def checkpoint(gateway: Gateway) -> None:
-    """Write what is in the shards' write-ahead logs to their files."""
+    """Bring what is committed into the shards' files, and cut their logs. Raises errors.Error."""
     for store in list(gateway.transactions.stores.values()):
         store.checkpoint()
 
