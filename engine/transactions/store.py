@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from .writer import ShardWriter
 
 CHECKPOINT_BYTES = 64 << 20
-"""A checkpoint is due when the log is this long: replaying as much takes some seconds."""
+CHECKPOINT_ENTRIES = 100_000
+"""A checkpoint is due when so much was logged since the last one: replaying as much takes some seconds."""
+
+_AGAIN_PART = 16
+"""Where a checkpoint could not be written, after which part of that it is tried again."""
 
 KEPT_TEXTS = 128
 LONGEST_KEPT_TEXT = 8192
@@ -123,7 +127,8 @@ class ShardStore:
         self._gathering: Gathering[_Request] = Gathering(self._deal)
         self._statements: OrderedDict[str, duck.Statement | None] = OrderedDict()
         self._groups: dict[bool, duck.Connection] = {}
-        self._checkpoint_at = CHECKPOINT_BYTES
+        self._due_bytes = CHECKPOINT_BYTES
+        self._due_sequence = CHECKPOINT_ENTRIES if log is None else log.last_sequence + CHECKPOINT_ENTRIES
         self._numbers = itertools.count(1)
 
     def look(self, connection: duck.Connection) -> None:
@@ -254,11 +259,15 @@ class ShardStore:
 
         If it cannot be done now it is tried again later: nothing is lost meanwhile but time.
         """
-        if self.log is not None and self.log.size_bytes > self._checkpoint_at:
-            done = False
-            with suppress(Error):
-                done = self._checkpoint()
-            self._checkpoint_at = CHECKPOINT_BYTES if done else self.log.size_bytes + CHECKPOINT_BYTES // 4
+        log = self.log
+        if log is None or (log.size_bytes < self._due_bytes and log.last_sequence < self._due_sequence):
+            return
+        done = False
+        with suppress(Error):
+            done = self._checkpoint()
+        part = 1 if done else _AGAIN_PART
+        self._due_bytes = log.size_bytes + CHECKPOINT_BYTES // part
+        self._due_sequence = log.last_sequence + CHECKPOINT_ENTRIES // part
 
     def close(self) -> None:
         """Give up the connection and the log."""

@@ -7,16 +7,19 @@ Leaves to others: what it does between (`executor`), the commit on one shard (`s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 
 from ..catalog.model import Table
-from ..errors import Error, SerializationError
+from ..errors import Error, OperationalError, SerializationError
 from ..storage import duck, interruption
 from ..storage.log import ShardLog
+from ..storage.shard import alias
 from .commit import commit_everywhere
 from .gate import CommitGate
+from .gathering import Crowd
 from .ids import TransactionIds
 from .locks import Mode, Resource
 from .recovery import recover, settle_outcomes
@@ -24,6 +27,11 @@ from .snapshots import Snapshots
 from .store import ShardStore
 from .transaction import Isolation, State, Transaction
 from .waiting import IfTaken, Locks
+
+CHECKPOINT_WAIT_S = 5.0
+"""How long the statement CHECKPOINT waits for transactions that are in its way."""
+
+_CHECKPOINT_AGAIN_S = 0.01
 
 CATALOG = ("catalog",)
 """The resource that statements hold whose tables must stay as they are, and exclusively those that change them."""
@@ -47,18 +55,40 @@ class Transactions:
         self.stores: dict[int, ShardStore] = {}
         self.active: dict[str, Transaction] = {}
         self._applying = applying
+        self._crowd = Crowd()
         self._ids = TransactionIds()
 
     def add_shard(self, number: int, log: ShardLog | None, instance: duck.Connection) -> ShardStore:
         """A shard that was attached takes part from now on."""
         settle = partial(settle_outcomes, self.stores)
-        store = ShardStore(number, log, instance, self.gate, self._applying, settle)
+        store = ShardStore(number, log, instance, self.gate, self._applying, settle, crowd=self._crowd)
         self.stores[number] = store
         return store
 
     def recover(self, instance: duck.Connection) -> None:
         """Finish what a crash interrupted, before anybody reads or writes. Raises errors.Error."""
         recover(self.stores, instance)
+
+    def checkpoint(self) -> None:
+        """Bring every shard's file up to its log.
+
+        Raises OperationalError, 55006, if open transactions are in the way of it for long: DuckDB writes none while one
+        has changed rows, or still sees rows that were changed since it began.
+        """
+        ends_at = time.monotonic() + CHECKPOINT_WAIT_S
+        for store in list(self.stores.values()):
+            while not store.checkpoint() and store.log is not None:
+                if time.monotonic() > ends_at:
+                    raise OperationalError(
+                        f"cannot write a checkpoint of {alias(store.number)}: transactions are open that changed "
+                        "rows, or began before rows were changed",
+                        sqlstate="55006",
+                        hint="Try again when they have ended, and results are read; SHOW TRANSACTIONS lists them. "
+                        "What was committed is in the log.",
+                        retryable=True,
+                    )
+                interruption.check()
+                time.sleep(_CHECKPOINT_AGAIN_S)
 
     def begin(
         self,

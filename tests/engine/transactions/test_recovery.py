@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from duckraft.engine.database import Database
-from duckraft.engine.errors import LogDamagedError
+from duckraft.engine.errors import LogDamagedError, OperationalError
 from duckraft.engine.session import Session
 from duckraft.engine.storage import duck, shard
-from duckraft.engine.storage.log import EntryKind
+from duckraft.engine.storage.log import EntryKind, ShardLog
 from duckraft.engine.storage.operations import Operation, encode
-from duckraft.engine.transactions import records
+from duckraft.engine.transactions import records, store, transactions
 from duckraft.engine.types import Row
 
 TABLE = "CREATE TABLE t (k INT PRIMARY KEY, v INT) SHARD BY HASH (k) SHARDS 2"
@@ -21,6 +22,10 @@ TABLE = "CREATE TABLE t (k INT PRIMARY KEY, v INT) SHARD BY HASH (k) SHARDS 2"
 
 def rows(session: Session, sql: str) -> list[Row]:
     return session.execute(sql).fetchall()
+
+
+def logs_of(database: Database) -> list[ShardLog]:
+    return [one.log for one in database.gateway.transactions.stores.values() if one.log is not None]
 
 
 def killed(path: Path, *statements: str) -> Path:
@@ -67,7 +72,7 @@ def test_a_checkpoint_forgets_decisions_that_nobody_can_ask_for(tmp_path: Path) 
         session.execute(TABLE)
         session.execute("INSERT INTO t SELECT range, 0 FROM range(20)")
         session.execute("CHECKPOINT")
-        logs = [store.log for store in database.gateway.transactions.stores.values() if store.log is not None]
+        logs = logs_of(database)
         assert [log.last_sequence - log.first_sequence for log in logs] == [-1] * len(logs)
 
 
@@ -75,13 +80,13 @@ def test_a_prepare_is_kept_while_its_transaction_has_no_outcome(tmp_path: Path) 
     with Database.open(tmp_path / "db", shards=2, threads=1) as database:
         session = database.session()
         session.execute(TABLE)
-        store = database.gateway.transactions.stores[1]
-        assert store.log is not None
-        store.keep_log("undecided")
-        prepared = store.append(EntryKind.PREPARE, "undecided", records.encode_prepare(0, (0, 1), b""))
+        one = database.gateway.transactions.stores[1]
+        assert one.log is not None
+        one.keep_log("undecided")
+        prepared = one.append(EntryKind.PREPARE, "undecided", records.encode_prepare(0, (0, 1), b""))
         session.execute("INSERT INTO t SELECT range, 0 FROM range(20)")
-        assert store.checkpoint()
-        assert store.log.first_sequence <= prepared
+        assert one.checkpoint()
+        assert one.log.first_sequence <= prepared
 
 
 def test_a_checkpoint_leaves_out_rows_that_are_not_committed(tmp_path: Path) -> None:
@@ -105,3 +110,48 @@ def test_a_checkpoint_leaves_out_rows_that_are_not_committed(tmp_path: Path) -> 
         found += duck.rows(instance, f"FROM {shard.qualified(number, 'main', 't')}")
     instance.close()
     assert found == [(100, 2)]
+
+
+def test_a_checkpoint_waits_for_those_in_its_way_and_then_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "db"
+    with Database.open(path, shards=2, threads=1) as database:
+        session, other = database.session(), database.session()
+        session.execute(TABLE)
+        session.execute("INSERT INTO t VALUES (1, 1), (2, 1), (3, 1), (4, 1)")
+        session.execute("BEGIN")
+        session.execute("UPDATE t SET v = 2")
+        with monkeypatch.context() as patch:
+            patch.setattr(transactions, "CHECKPOINT_WAIT_S", 0.0)
+            with pytest.raises(OperationalError, match="transactions are open that changed rows") as raised:
+                other.execute("CHECKPOINT")
+        assert raised.value.sqlstate == "55006"
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(other.execute, "CHECKPOINT")
+            session.execute("COMMIT")
+            waiting.result()
+        logs = logs_of(database)
+        assert all(log.last_sequence < log.first_sequence for log in logs)
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        session.execute("FROM t")
+        other.execute("UPDATE t SET v = 3")
+    with Database.open(path, threads=1) as database:
+        logs = logs_of(database)
+        assert all(log.last_sequence < log.first_sequence for log in logs)
+        assert rows(database.session(), "SELECT sum(v) FROM t") == [(12,)]
+
+
+def test_checkpoints_come_by_themselves_when_much_was_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CHECKPOINT_ENTRIES", 10)
+    with Database.open(tmp_path / "db", shards=1, threads=1) as database:
+        session = database.session()
+        session.execute("CREATE TABLE t (k INT PRIMARY KEY) SHARD BY HASH (k) SHARDS 1")
+        for k in range(25):
+            session.execute(f"INSERT INTO t VALUES ({k})")
+        log = database.gateway.transactions.stores[0].log
+        assert log is not None
+        assert log.last_sequence >= 25
+        assert log.last_sequence - log.first_sequence < 10
