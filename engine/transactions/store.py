@@ -28,7 +28,7 @@ from ..testing import crashpoints
 from ..types import Parameters
 from . import records
 from .gate import CommitGate
-from .gathering import Gathering
+from .gathering import Crowd, Gathering
 from .group import SmallWrite, run_group
 from .participant import Participant
 
@@ -93,7 +93,8 @@ class _Ready:
 class ShardStore:
     """Shared by all sessions. Safe for threads.
 
-    number: of the shard. log: None for a database in memory. applying: told of each change. settle_outcomes: makes the
+    number: of the shard. crowd: those who commit on any shard.
+    log: None for a database in memory. applying: told of each change. settle_outcomes: makes the
     shards tell each other which decisions nobody will ask for any more. commits: how many were
     applied since the shard was opened. mutex: held by whoever commits on the shard, or writes a checkpoint. failure:
     why the shard takes no more changes until the database is opened again; None while all is well.
@@ -107,6 +108,7 @@ class ShardStore:
         gate: CommitGate,
         applying: Applying,
         settle_outcomes: Callable[[], None],
+        crowd: Crowd | None = None,
     ) -> None:
         self.number = number
         self.log = log
@@ -124,7 +126,7 @@ class ShardStore:
         self._gate = gate
         self._applying = applying
         self._settle_outcomes = settle_outcomes
-        self._gathering: Gathering[_Request] = Gathering(self._deal)
+        self._gathering: Gathering[_Request] = Gathering(self._deal, crowd)
         self._statements: OrderedDict[str, duck.Statement | None] = OrderedDict()
         self._groups: dict[bool, duck.Connection] = {}
         self._due_bytes = CHECKPOINT_BYTES

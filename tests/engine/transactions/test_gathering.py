@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
-from duckraft.engine.transactions.gathering import Gathering
+from duckraft.engine.transactions import gathering as module
+from duckraft.engine.transactions.gathering import LARGE_CROWD, Crowd, Gathering
 
 WAIT_S = 30.0
 
@@ -108,3 +110,19 @@ def test_many_threads_lose_nothing() -> None:
     for worker in range(8):
         own = [item for item in dealt if item // 1000 == worker]
         assert own == sorted(own)
+
+
+def test_whoever_leads_waits_for_more_only_where_many_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    crowd = Crowd()
+    gathering: Gathering[int] = Gathering(lambda _: None, crowd)
+    gathering.submit(1)
+    assert slept == []
+    with ExitStack() as elsewhere:
+        for _ in range(LARGE_CROWD - 1):
+            elsewhere.enter_context(crowd)
+        gathering.submit(2)
+    assert slept == [module.LINGER_S]
+    gathering.submit(3)
+    assert len(slept) == 1
