@@ -26,13 +26,18 @@ BEYOND_ONE_MODULE = {
     "tests/engine/statements/test_files.py",
     "tests/engine/test_bad_input.py",
     "tests/engine/test_cancelling.py",
+    "tests/engine/test_damage.py",
+    "tests/engine/test_failing_sync.py",
+    "tests/engine/test_full_disk.py",
+    "tests/engine/test_upgrade.py",
+    "tests/engine/transactions/test_crashes.py",
     "tests/test_docs.py",
     "tests/test_readme.py",
     "tests/test_tidy.py",
 }
 """Tests that are about more than one module, and so are not named after one."""
 
-SUPPORT = ("tests/bench/", "tests/differential/", "tests/isolation/", "tests/simulation/")
+SUPPORT = ("tests/bench/", "tests/differential/", "tests/isolation/", "tests/replay/", "tests/simulation/")
 """Folders of tests that mirror no folder of the sources."""
 
 
