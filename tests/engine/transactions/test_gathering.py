@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
-from duckraft.engine.transactions import gathering as module
-from duckraft.engine.transactions.gathering import LARGE_CROWD, Crowd, Gathering
+from duckraft.engine.transactions.gathering import LARGE_CROWD, LINGER_S, Crowd, Gathering
 
 WAIT_S = 30.0
 
@@ -114,7 +114,7 @@ def test_many_threads_lose_nothing() -> None:
 
 def test_whoever_leads_waits_for_more_only_where_many_are(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     crowd = Crowd()
     gathering: Gathering[int] = Gathering(lambda _: None, crowd)
     gathering.submit(1)
@@ -123,6 +123,6 @@ def test_whoever_leads_waits_for_more_only_where_many_are(monkeypatch: pytest.Mo
         for _ in range(LARGE_CROWD - 1):
             elsewhere.enter_context(crowd)
         gathering.submit(2)
-    assert slept == [module.LINGER_S]
+    assert slept == [LINGER_S]
     gathering.submit(3)
     assert len(slept) == 1
