@@ -62,7 +62,7 @@ def prepared(context: Context, sql: str, parameters: Parameters, _: Classified) 
 
 
 def checkpoint(context: Context, sql: str, parameters: Parameters, classified: Classified) -> Result:
-    """CHECKPOINT brings what is committed into the shards' files; VACUUM and ANALYZE of a table go to each of its shards."""
+    """CHECKPOINT brings what is committed into the shards' files; VACUUM and ANALYZE of a table go to its shards."""
     lexemes = significant(sql)
     verb = lexemes[0].upper
     if "CHECKPOINT" in (lexeme.upper for lexeme in lexemes[:2]):
