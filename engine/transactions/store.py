@@ -95,8 +95,8 @@ class ShardStore:
 
     number: of the shard. log: None for a database in memory. applying: told of each change. settle_outcomes: makes the
     shards tell each other which decisions nobody will ask for any more. crowd: those who commit on any shard.
-    commits: how many were applied since the shard was opened. mutex: held by whoever commits on the shard, or writes a checkpoint. failure:
-    why the shard takes no more changes until the database is opened again; None while all is well.
+    commits: how many were applied since the shard was opened. mutex: held by whoever commits on the shard, or writes a
+    checkpoint. failure: why the shard takes no more changes until the database is opened again; None while all is well.
     """
 
     def __init__(
