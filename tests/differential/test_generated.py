@@ -13,6 +13,7 @@ from .hunting import Tally, Tried, hunt
 from .shrinking import shrink
 
 SEEDS = range(3, 9)
+SEEDS_IN_TRANSACTION = range(3, 6)
 STATEMENTS = 50
 
 
@@ -23,6 +24,14 @@ def test_generated_statements_are_answered_as_by_one_duckdb(seed: int) -> None:
     assert not found, f"{len(found)} mismatches; {again}\n" + "\n".join(found)
     assert tally.statements >= STATEMENTS
     assert tally.failed < STATEMENTS / 4
+    assert tally.answers > STATEMENTS
+
+
+@pytest.mark.parametrize("seed", SEEDS_IN_TRANSACTION)
+def test_generated_statements_are_answered_so_inside_a_transaction(seed: int) -> None:
+    tally, found = hunt(seed, statements=STATEMENTS, in_transaction=True)
+    again = f"python -m tests.differential --in-transaction --seed {seed} --statements {STATEMENTS} --seconds 0"
+    assert not found, f"{len(found)} mismatches; {again}\n" + "\n".join(found)
     assert tally.answers > STATEMENTS
 
 
