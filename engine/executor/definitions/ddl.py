@@ -53,8 +53,7 @@ def run(
 
 def checkpoint(gateway: Gateway) -> None:
     """Bring what is committed into the shards' files, and cut their logs. Raises errors.Error."""
-    for store in list(gateway.transactions.stores.values()):
-        store.checkpoint()
+    gateway.transactions.checkpoint()
 
 
 def _drop(gateway: Gateway, connections: SessionConnections, sql: str, kind: str) -> Result:
