@@ -48,7 +48,9 @@ class TransactionLimits:
         self._calls = threading.Lock()
         """Held by the session while it runs a statement, and by whoever ends its transaction in its place."""
         self._running: Running | None = None
-        self._timed: Transaction | None = None
+        self._timed: tuple[Transaction | None, float | None] = (None, None)
+        """The transaction whose time counts, and the time that it was given."""
+        self._begun_at = 0.0
         self._whole: _Timer | None = None
         self._idle: _Timer | None = None
 
@@ -69,7 +71,7 @@ class TransactionLimits:
         """It has run it; rows may still be to come."""
         try:
             transaction = self._transactions.explicit
-            if transaction is not self._timed:
+            if (transaction, self.transaction_timeout_s) != self._timed:
                 self._time(transaction)
             if transaction is None or not transaction.is_open:
                 return
@@ -104,14 +106,16 @@ class TransactionLimits:
         self._undo(transaction)
 
     def _time(self, transaction: Transaction | None) -> None:
-        """Begin to count the time of a transaction that has begun; that of the one before does not count any more."""
+        """Count the time of a transaction that has begun, or was given another; that of the one before is over."""
         if self._whole is not None:
             watchdog.forget(self._whole)
             self._whole = None
-        self._timed = transaction
+        if transaction is not self._timed[0]:
+            self._begun_at = time.monotonic()
+        self._timed = (transaction, self.transaction_timeout_s)
         if transaction is not None and self.transaction_timeout_s is not None:
             self._whole = _Timer(lambda _: self.end(transaction, _too_long()))
-            watchdog.watch(self._whole, time.monotonic() + self.transaction_timeout_s)
+            watchdog.watch(self._whole, self._begun_at + self.transaction_timeout_s)
 
     def _idle_too_long(self, timer: _Timer) -> None:
         """End the transaction, unless its session has done something since."""
