@@ -209,7 +209,9 @@ class _Lane:
             if self._chunks is not None:
                 self._chunks.finish()
         except BaseException as error:  # Raised again by `load`, in the thread that waits for this one.
-            self.error = error
+            # Without the frames of this thread, which know the rows: DuckDB holds these as long as somebody does.
+            error.__context__ = None
+            self.error = error.with_traceback(None)
             self._failed.set()
 
 
