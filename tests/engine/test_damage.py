@@ -106,6 +106,12 @@ def test_a_tail_that_was_durable_is_not_taken_for_a_torn_one(path: Path) -> None
     assert isinstance(refusal(path), LogDamagedError)
 
 
+def remove(*paths: Path) -> None:
+    """Files and directories."""
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 LOST: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "a log": (lambda path: shutil.rmtree(path / "logs" / "0000"), LogDamagedError, "logs/0000"),
     "the log of reference tables": (
@@ -115,7 +121,7 @@ LOST: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     ),
     "the segments of a log": (lambda path: segment(path).unlink(), LogDamagedError, "logs/0000"),
     "all of a log but its directory": (
-        lambda path: [file.unlink() for file in (path / "logs" / "0000").iterdir()],
+        lambda path: remove(*(path / "logs" / "0000").iterdir()),
         LogDamagedError,
         "logs/0000",
     ),
@@ -140,7 +146,7 @@ LOST: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "all shard files": (lambda path: shutil.rmtree(path / "shards"), MissingShardFileError, ".duckdb"),
     "the catalog": (lambda path: (path / "catalog.json").unlink(), CatalogFileError, "catalog.json"),
     "the catalog and the shard files": (
-        lambda path: [(path / "catalog.json").unlink(), shutil.rmtree(path / "shards")],
+        lambda path: remove(path / "catalog.json", path / "shards"),
         CatalogFileError,
         "catalog.json",
     ),
