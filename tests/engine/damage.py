@@ -93,5 +93,5 @@ def run_python(code: str, *arguments: object, under: Sequence[str] = ()) -> str:
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'tests' / '_importroot'}{os.pathsep}{ROOT}"},
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout
