@@ -51,6 +51,8 @@ def open_instance(threads: int | None = None, memory_limit: str | None = None) -
         # With 1.5 decimals are as wide as DuckDB has them, and strings travel as views.
         connection.execute("SET GLOBAL arrow_output_version = '1.5'")
         connection.execute("SET GLOBAL produce_arrow_string_view = true")
+        # A checkpoint that DuckDB writes when it commits would have what the shard's log may not have on the disk yet.
+        connection.execute("SET GLOBAL checkpoint_threshold = '1TB'")
         # A table's name means a table, never a variable of the code that runs the statement.
         connection.execute("SET GLOBAL python_enable_replacements = false")
     except duckdb.Error as error:

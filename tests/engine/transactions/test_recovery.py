@@ -28,6 +28,18 @@ def logs_of(database: Database) -> list[ShardLog]:
     return [one.log for one in database.gateway.transactions.stores.values() if one.log is not None]
 
 
+def in_files(folder: Path) -> list[Row]:
+    """The rows of t in the files of its two shards, without their logs."""
+    instance = duck.open_instance(1, None)
+    found: list[Row] = []
+    for number in (0, 1):
+        file = folder / f"{number:04}.duckdb"
+        duck.execute(instance, f"ATTACH '{file}' AS {shard.alias(number)} (READ_ONLY)")
+        found += duck.rows(instance, f"FROM {shard.qualified(number, 'main', 't')}")
+    instance.close()
+    return found
+
+
 def killed(path: Path, *statements: str) -> Path:
     """The directory of a database as a kill behind these statements leaves it."""
     with Database.open(path, shards=2, threads=1) as database:
@@ -99,17 +111,15 @@ def test_a_checkpoint_leaves_out_rows_that_are_not_committed(tmp_path: Path) -> 
         other.execute("INSERT INTO t VALUES (100, 2)")
         other.execute("CHECKPOINT")
         for number in (0, 1):
-            shutil.copy(path / "shards" / f"{number:04}.duckdb", tmp_path / f"{number}.duckdb")
+            shutil.copy(path / "shards" / f"{number:04}.duckdb", tmp_path)
         session.execute("ROLLBACK")
+    assert in_files(tmp_path) == [(100, 2)]
+
+
+def test_duckdb_writes_no_checkpoints_by_itself() -> None:
     instance = duck.open_instance(1, None)
-    found: list[Row] = []
-    for number in (0, 1):
-        duck.execute(
-            instance, f"ATTACH '{tmp_path / f'{number}.duckdb'}' AS {shard.alias(number)} (READ_ONLY)"
-        )
-        found += duck.rows(instance, f"FROM {shard.qualified(number, 'main', 't')}")
+    assert duck.rows(instance, "SELECT current_setting('checkpoint_threshold')") == [("931.3 GiB",)]
     instance.close()
-    assert found == [(100, 2)]
 
 
 def test_a_checkpoint_waits_for_those_in_its_way_and_then_says_so(
