@@ -45,7 +45,7 @@ class _FullDisk:
                 raise OperationalError("no space is left", sqlstate="53100")
             return append(store, kind, transaction, body)
 
-        ShardStore.append = refusing  # type: ignore[method-assign]
+        ShardStore.append = refusing  # type: ignore[method-assign, assignment]
 
 
 def change(session: Session, number: int, parts: str = _NARROW) -> None:
