@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from .reading.overlay import Overlay
 
 _NO_WAY_BACK = (DeadlockError, SerializationError)
+_ATTEMPTS = 2
+"""How often a statement is run beside commits, before commits have to wait for it."""
+
 _TRANSACTION_FAILED = "current transaction is aborted, commands ignored until end of transaction block"
 
 
@@ -414,6 +417,39 @@ class SessionTransactions:
             duck.execute(connection, "BEGIN")
             if self.shared.stores:
                 _look(connection, list(self.shared.stores))
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """While the block runs, what the connection to the gateway reads of the shards is as of one moment.
+
+        A transaction that has written keeps to what its writers see. Raises errors.Error.
+        """
+        if self._held or self._reading is not None or self.writers():
+            yield
+            return
+        with self.shared.gate.snapshot():
+            self._begin_reading(self._connections.gateway, list(self.shared.stores))
+        try:
+            yield
+        finally:
+            self.end_reading()
+
+    def at_once(self, run: Callable[[], object]) -> None:
+        """Run a statement that reads several shards and makes what other connections must see. Raises errors.Error.
+
+        It cannot be inside a transaction. run: may be called several times; it waits for nobody.
+        """
+        gate = self.shared.gate
+        if self._held or self.writers():
+            run()
+            return
+        for _ in range(_ATTEMPTS):
+            before, was_quiet = gate.commits, gate.quiet
+            run()
+            if was_quiet and gate.commits == before:
+                return
+        with gate.snapshot():
+            run()
 
     def snapshots(self, numbers: Collection[int]) -> dict[int, duck.Connection]:
         """A connection to each of these shards, and the one to the gateway, all of which see them as of one moment.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 from ..errors import ProgrammingError
@@ -65,6 +66,7 @@ _HANDLERS: dict[StatementKind, _Handler] = {
 
 _OVER_VIEWS = frozenset({StatementKind.COPY_TO, StatementKind.CREATE_TABLE, StatementKind.SETTING})
 """Statements besides queries and changes in whose texts DuckDB finds the gateway's views."""
+_MANY = 1 << 30
 _OF_NAMES = frozenset({StatementKind.DROP, StatementKind.ALTER})
 
 
@@ -118,7 +120,13 @@ def _run(context: Context, sql: str, parameters: Parameters) -> Result:
         hidden = temporary.run_hidden(context, reading, parameters, classified) if is_hidden else None
         return hidden if hidden is not None else handler(context, reading, parameters, classified)
 
-    result = seeing_own(context, reading, run) if is_hidden or classified.kind in _OVER_VIEWS else run()
+    copies = classified.kind is StatementKind.COPY_TO or (
+        classified.kind is StatementKind.CREATE_TABLE and classified.temporary
+    )
+    with context.connections.transactions.one_moment() if copies else nullcontext():
+        result = seeing_own(context, reading, run) if is_hidden or classified.kind in _OVER_VIEWS else run()
+        if copies:
+            result.keep(_MANY)  # Names of files at most; the snapshot ends here.
     if classified.temporary or (context.temporaries and classified.kind in _OF_NAMES):
         temporary.note_temporaries(context)
     if reading is not sql:

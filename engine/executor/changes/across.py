@@ -211,13 +211,13 @@ def stage_rows(
     """
     place = _place(connections.gateway, target.table, computed)
     pieces = [
-        Piece(f"CREATE TABLE {stage} AS SELECT *, CAST({place} AS INTEGER) AS {PLACE} FROM (", None),
+        Piece(f"CREATE OR REPLACE TABLE {stage} AS SELECT *, CAST({place} AS INTEGER) AS {PLACE} FROM (", None),
         *rows,
         Piece(f"\n) WHERE {STEP} IS NOT NULL", None),
     ]
     connections.transactions.show_own(target.text_beside)
     composed = Composed(tuple((piece.text, piece.offset) for piece in pieces))
-    execute(connections.gateway, composed, parameters)
+    connections.transactions.at_once(lambda: execute(connections.gateway, composed, parameters))
 
 
 def step_of(target: Target, number: int, action: Action, values: Sequence[Assigned] = ()) -> Computed:

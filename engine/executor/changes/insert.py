@@ -261,7 +261,7 @@ def load_all(gateway: Gateway, connections: SessionConnections, job: Load) -> Re
     job = replace(job, settings=settings_for(gateway, connections, job.table, job.tail, job.parameters))
     with connections.transactions.atomic(shards_of(job.table)) as writers:
         by_shard = {shard: writers[number] for shard, number in enumerate(job.table.placements)}
-        loaded = load(connections.gateway, by_shard, job)
+        loaded = load(connections, by_shard, job)
     tag = f"INSERT 0 {loaded.count}"
     if not job.returning:
         return Result((), tag, rowcount=loaded.count)

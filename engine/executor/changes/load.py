@@ -24,6 +24,7 @@ from ...storage import duck
 from ...storage.rows import CHUNK_BYTES, ROWS_NAME, arrow_rows, compact, parts
 from ...transactions.writer import ShardWriter
 from ...types import Column, Row
+from ..connections import SessionConnections
 from ..reading.recording import CHANGE, Work, work
 from ..reading.result import columns_of
 from .job import Load, Loaded, no_shard
@@ -41,13 +42,14 @@ QUEUED_BATCHES = 4
 _POLL_S = 0.05
 
 
-def load(reader: duck.Connection, writers: dict[int, ShardWriter], job: Load) -> Loaded:
+def load(connections: SessionConnections, writers: dict[int, ShardWriter], job: Load) -> Loaded:
     """Run the job. writers: by shard number of the table. Raises errors.Error."""
     if must_be_staged(job.table):
-        return load_staged(reader, writers, job)
+        return load_staged(connections, writers, job)
+    reader = connections.gateway
     failed = threading.Event()
     lanes = {shard: _Lane(shard, writer, job, failed) for shard, writer in writers.items()}
-    with ExitStack() as order:
+    with connections.transactions.one_moment(), ExitStack() as order:
         give_up_order = (
             (lambda: None) if job.keeps_first else lambda: order.enter_context(duck.unordered(reader))
         )

@@ -19,6 +19,7 @@ from ...storage import duck
 from ...storage.rows import ROWS_NAME, Rows, bound, rows_of
 from ...transactions.writer import ShardWriter
 from ...types import Column, Row, quote_identifier
+from ..connections import SessionConnections
 from ..reading.recording import CHANGE, work
 from ..reading.result import columns_of
 from .columns import column_of
@@ -36,13 +37,19 @@ def must_be_staged(table: Table) -> bool:
     return not all(_SAFE.fullmatch(column.type) for column in table.columns)
 
 
-def load_staged(reader: duck.Connection, writers: dict[int, ShardWriter], job: Load) -> Loaded:
+def load_staged(
+    connections: SessionConnections, writers: dict[int, ShardWriter], job: Load
+) -> Loaded:
     """Run the job. writers: by shard number of the table. Raises errors.Error."""
+    reader = connections.gateway
     stage = f"memory.duckraft.{quote_identifier(f'load {uuid.uuid4().hex}')}"
     strategy = job.table.strategy
     sql = _dealt_query(job, strategy) if isinstance(strategy, SpreadStrategy) else job.numbered_query()
     try:
-        duck.execute(reader, f"CREATE TABLE {stage} AS {sql}", parameters_in(sql, job.parameters))
+        made = f"CREATE OR REPLACE TABLE {stage} AS {sql}"
+        connections.transactions.at_once(
+            lambda: duck.execute(reader, made, parameters_in(sql, job.parameters))
+        )
         _check_placed(reader, stage, job)
         count = 0
         returned: list[Row] = []

@@ -225,7 +225,7 @@ def _make(creation: _Creation, table: Table) -> int | None:
     with connections.transactions.atomic(shards_of(table)) as writers:
         by_shard = {number: writers[home] for number, home in enumerate(table.placements)}
         job = Load(table, tuple(column.name for column in table.columns), query, creation.parameters)
-        return load(connections.gateway, by_shard, job).count
+        return load(connections, by_shard, job).count
 
 
 def _created(count: int | None) -> Result:
