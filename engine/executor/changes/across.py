@@ -211,7 +211,9 @@ def stage_rows(
     """
     place = _place(connections.gateway, target.table, computed)
     pieces = [
-        Piece(f"CREATE OR REPLACE TABLE {stage} AS SELECT *, CAST({place} AS INTEGER) AS {PLACE} FROM (", None),
+        Piece(
+            f"CREATE OR REPLACE TABLE {stage} AS SELECT *, CAST({place} AS INTEGER) AS {PLACE} FROM (", None
+        ),
         *rows,
         Piece(f"\n) WHERE {STEP} IS NOT NULL", None),
     ]
