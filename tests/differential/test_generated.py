@@ -30,7 +30,9 @@ def test_generated_statements_are_answered_as_by_one_duckdb(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS_IN_TRANSACTION)
 def test_generated_statements_are_answered_so_inside_a_transaction(seed: int) -> None:
     tally, found = hunt(seed, statements=STATEMENTS, in_transaction=True)
-    again = f"python -m tests.differential --in-transaction --seed {seed} --statements {STATEMENTS} --seconds 0"
+    again = (
+        f"python -m tests.differential --in-transaction --seed {seed} --statements {STATEMENTS} --seconds 0"
+    )
     assert not found, f"{len(found)} mismatches; {again}\n" + "\n".join(found)
     assert tally.answers > STATEMENTS
 

@@ -37,9 +37,7 @@ def must_be_staged(table: Table) -> bool:
     return not all(_SAFE.fullmatch(column.type) for column in table.columns)
 
 
-def load_staged(
-    connections: SessionConnections, writers: dict[int, ShardWriter], job: Load
-) -> Loaded:
+def load_staged(connections: SessionConnections, writers: dict[int, ShardWriter], job: Load) -> Loaded:
     """Run the job. writers: by shard number of the table. Raises errors.Error."""
     reader = connections.gateway
     stage = f"memory.duckraft.{quote_identifier(f'load {uuid.uuid4().hex}')}"
