@@ -39,6 +39,11 @@ _PROFILING = Refusal(
     "a profile would mix the statement with those that duckraft itself runs for it",
     "Use EXPLAIN ANALYZE.",
 )
+_CHECKPOINTS = Refusal(
+    frozenset(),
+    "DuckDB writes no checkpoints by itself: one may hold only what the shard's log has on the disk",
+    "They are written when they are due. CHECKPOINT writes them now.",
+)
 REFUSED = {
     "default_collation": Refusal(
         frozenset({"", "binary", "default"}),
@@ -70,6 +75,9 @@ REFUSED = {
         "names keep the case in which they are written, at the gateway as on the shards",
         "Names are found whatever their case.",
     ),
+    "checkpoint_threshold": _CHECKPOINTS,
+    "wal_autocheckpoint": _CHECKPOINTS,
+    "wal_autocheckpoint_entries": _CHECKPOINTS,
     "enable_profiling": _PROFILING,
     "enable_profile": _PROFILING,
 }
