@@ -562,7 +562,12 @@ class SessionTransactions:
 
 
 def _look(connection: duck.Connection, numbers: Collection[int]) -> None:
-    """Take the snapshot of an open DuckDB transaction on these shards, and on the reference shard."""
+    """Take the snapshot of an open DuckDB transaction on these shards, and on the reference shard.
+
+    A database without tables has none.
+    """
+    if not numbers:
+        return
     parts = [
         f"SELECT 1 FROM {shard.alias(number)}.duckraft.identity" for number in {REFERENCE_SHARD, *numbers}
     ]

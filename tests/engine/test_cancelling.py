@@ -156,14 +156,15 @@ def test_a_cancel_spares_results_that_were_set_aside(session: Session) -> None:
 def test_whoever_waits_for_a_writer_can_be_cancelled(database: Database, session: Session) -> None:
     session.execute("CREATE TABLE t (i BIGINT) SHARD BY HASH (i)")
     errors: list[Error] = []
-    with database.session() as other:
+    with database.session() as holder, database.session() as other:
         other.execute("SET statement_timeout = '30ms'")
-        with database.gateway.write_lock:
-            thread = threading.Thread(
-                target=lambda: errors.append(error_of(other, "INSERT INTO t FROM range(10)"))
-            )
-            thread.start()
-            thread.join(20)
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        thread = threading.Thread(
+            target=lambda: errors.append(error_of(other, "INSERT INTO t FROM range(10)"))
+        )
+        thread.start()
+        thread.join(20)
     assert [error.message for error in errors] == ["canceling statement due to statement timeout"]
     assert rows(session, "SELECT count(*) FROM t") == [(0,)]
 

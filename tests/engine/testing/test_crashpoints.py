@@ -59,11 +59,21 @@ def test_a_value_that_can_never_be_reached_ends_the_process_when_it_starts(value
 
 
 def test_every_point_that_the_engine_reaches_is_declared() -> None:
-    reached = set()
-    for path in ENGINE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    reached: set[str] = set()
+    trees = {path: ast.parse(path.read_text()) for path in ENGINE.rglob("*.py")}
+    tables: dict[str, ast.expr] = {}
+    for tree in trees.values():
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Dict):
+                target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+                tables[ast.unparse(target)] = statement.value
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("reach", "crashpoints.reach"):
                 (name,) = node.args
-                assert isinstance(name, ast.Constant), f"{path}:{node.lineno}: a name is written out"
-                reached.add(name.value)
+                # Written out, or looked up among names that are.
+                source = tables[ast.unparse(name.value)] if isinstance(name, ast.Subscript) else name
+                found = {part.value for part in ast.walk(source) if isinstance(part, ast.Constant)}
+                assert found, f"{path}:{node.lineno}: a name is written out"
+                reached |= {one for one in found if isinstance(one, str)}
     assert reached <= set(crashpoints.NAMES)
