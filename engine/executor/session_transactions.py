@@ -434,6 +434,15 @@ class SessionTransactions:
         finally:
             self.end_reading()
 
+    def look_together(self) -> None:
+        """Let the writers and the connection to the gateway see the same commits, up to `end_reading`.
+
+        For statements of a transaction that has written, which read both. Raises errors.Error.
+        """
+        transaction = self.explicit
+        if transaction is not None and not self._held:
+            self._refresh(transaction, list(self.shared.stores))
+
     def at_once(self, run: Callable[[], object]) -> None:
         """Run a statement that reads several shards and makes what other connections must see. Raises errors.Error.
 

@@ -20,6 +20,7 @@ def changing_own(context: Context) -> Iterator[None]:
     if transactions.own is not None or transactions.explicit is None or not transactions.writers():
         yield
         return
+    transactions.look_together()
     overlay = transactions.overlay(
         context.gateway, has_own_names=context.has_own_state, is_collated=context.collations.has
     )
@@ -29,6 +30,7 @@ def changing_own(context: Context) -> Iterator[None]:
     finally:
         transactions.own = None
         overlay.close()
+        transactions.end_reading()
 
 
 def seeing_own(context: Context, sql: str, run: Callable[[], Result]) -> Result:

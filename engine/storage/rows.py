@@ -139,8 +139,8 @@ def _files_of(connection: duck.Connection, query: str, whole: bool) -> Iterator[
             raise
         raise NotSupportedError(
             "rows with a UNION, a VARIANT or enums inside other values cannot be changed this way in a transaction"
-            " that keeps its snapshot",
-            hint="Change them outside of it, or at the isolation level READ COMMITTED.",
+            " that has written before, or keeps its snapshot",
+            hint="Change them outside of it, or as its first change at the isolation level READ COMMITTED.",
         ) from None
     try:
         count: int = duck.rows(connection, f"SELECT count(*) FROM {numbered}")[0][0]
