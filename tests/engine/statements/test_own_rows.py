@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from duckraft.engine.executor.session_transactions import SessionTransactions
 from duckraft.engine.session import Session
 from duckraft.engine.types import Row
 from tests.engine.executor.support import rows
@@ -193,3 +194,31 @@ def test_an_error_has_the_position_of_the_users_text(session: Session) -> None:
     with pytest.raises(Exception, match="nosuch") as raised:
         session.execute("SELECT count(*), sum(nosuch) FROM t")
     assert getattr(raised.value, "position", None) == 22
+
+
+def test_a_change_sees_no_half_of_what_others_commit_while_it_looks(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.execute("CREATE TABLE seen (total BIGINT)")
+    session.execute("INSERT INTO unique_k SELECT range, 0 FROM range(10, 40)")
+    home: dict[int | None, list[int]] = {}
+    for number in range(10, 40):
+        shard = session.plan(f"SELECT v FROM unique_k WHERE k = {number}").shard
+        home.setdefault(shard, []).append(number)
+    (written, taken, *_), (given, *_) = list(home.values())[:2]
+    with session.database.session() as other:
+        show_own = SessionTransactions.show_own
+
+        def move_meanwhile(transactions: SessionTransactions, text: str) -> None:
+            show_own(transactions, text)
+            other.execute(
+                f"UPDATE unique_k SET v = CASE k WHEN {taken} THEN -9 ELSE 9 END WHERE k IN ({taken}, {given})"
+            )
+
+        session.execute("BEGIN")
+        session.execute(f"UPDATE unique_k SET v = v + 100 WHERE k = {written}")
+        monkeypatch.setattr(SessionTransactions, "show_own", move_meanwhile)
+        session.execute("INSERT INTO seen SELECT sum(v) FROM unique_k")
+        monkeypatch.undo()
+        session.execute("COMMIT")
+    assert rows(session, "SELECT total FROM seen") == [(45 + 100,)]
