@@ -75,6 +75,8 @@ def test_an_aggregate_answers_as_on_one_duckdb(
     tables = list(LAYOUTS)
     found: list[str] = []
     for modifiers in ((PLAIN, FILTER), (DISTINCT,), (ORDER_BY,)):
+        if call.name == "mode" and DISTINCT in modifiers:
+            continue  # Of different values each is there once, and any of them is an answer.
         asked = ", ".join(f"{call.sql(modifier)} AS a{number}" for number, modifier in enumerate(modifiers))
         for query in QUERIES if PLAIN in modifiers else [QUERIES[next(turn) % 2]]:
             table = tables[next(turn) % len(tables)]
