@@ -1,6 +1,6 @@
 """The gateway: one DuckDB instance with the shards attached, and the catalog in force.
 
-Promises: a catalog is in force only after it was saved. Two changes of data or definitions never run at the same time
+Promises: a catalog is in force only after it was saved. Two changes of definitions never run at the same time
 (`write_lock`). The connection `instance` belongs to whoever holds that lock.
 Leaves to others: what to change (`ddl.py`, `dml.py`), what a crash left behind (`recovery.py`), sessions.
 """

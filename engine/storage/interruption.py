@@ -92,11 +92,6 @@ class Running:
         if self._watched:
             watchdog.forget(self)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it has come to its end, or has noticed that it must stop."""
-        return self._state is _State.OVER
-
     def cancel(self) -> None:
         """Make it raise QueryCanceledError as soon as it can. May be called from any thread, at any time."""
         self.stop(QueryCanceledError("canceling statement due to user request"))

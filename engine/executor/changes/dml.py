@@ -51,7 +51,7 @@ def run(
     parameters: Parameters,
     classified: Classified,
 ) -> Result:
-    """Run a statement that changes data. The caller holds the write lock. Raises errors.Error."""
+    """Run a statement that changes data, whose targets are locked. Raises errors.Error."""
     match classified.kind:
         case StatementKind.INSERT:
             return run_insert(gateway, connections, sql, parameters)

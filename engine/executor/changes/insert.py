@@ -255,7 +255,8 @@ def _job(
 def load_all(gateway: Gateway, connections: SessionConnections, job: Load) -> Result:
     """Deal the rows out, all or none. Raises errors.Error."""
     if isinstance(job.table.strategy, SpreadStrategy):
-        job = replace(job, dealt=row_count(gateway.instance, job.table))
+        with gateway.asking() as connection:
+            job = replace(job, dealt=row_count(connection, job.table))
     if gateway.catalog.sequences:
         job = _with_drawn_defaults(gateway, job)
     job = replace(job, settings=settings_for(gateway, connections, job.table, job.tail, job.parameters))

@@ -5,9 +5,9 @@ Leaves to others: moving the rows (`load.py` as a stream of Arrow batches, `stag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from ...catalog.model import Table
 from ...errors import NoShardError
@@ -22,13 +22,6 @@ from ..reading.binding import shard_table
 
 SHARD = "__duckraft_shard"
 """The column that carries a row's shard number beside the columns of the query."""
-
-
-OperationSink: TypeAlias = Callable[[int, Operation], None]
-"""Told of every operation that a change makes on a shard: the number of the database's shard, and the operation.
-
-Bulk loads call it from several threads, each for a shard of its own, and before the rows are in: a change that fails is
-to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
